@@ -1,0 +1,277 @@
+//! Errors by who acts on them: the caller ([`Error`]) and whoever starts the process ([`BuildError`]).
+
+use std::error::Error as StdError;
+
+/// Any error, boxed.
+pub type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// What can go wrong while publishing, committing or operating the outbox.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// `publish` was called where no unit of work is active; a spawned task does not inherit one.
+    #[error(
+        "`{topic}` was published outside a unit of work; call `publish` on the task that runs `UnitOfWork::run` (a spawned task does not inherit it), \
+         or call `outbox.publish(..)` with `OutsideUnitOfWork::OwnTransaction`"
+    )]
+    NoUnitOfWork {
+        /// Topic of the refused event.
+        topic: &'static str,
+    },
+    /// `run` inside `run`: the inner one could not be part of the outer one's transaction.
+    #[error(
+        "a unit of work is already active on this task; use `uow.savepoint(..)` to be part of it or `run_independent(..)` to commit on your own"
+    )]
+    NestedUnitOfWork,
+    /// A second writer inside a unit of work, on a database that has only one.
+    #[error(
+        "{database} lets one transaction write at a time, so `run_independent` inside a unit of work on the same database would wait for itself; \
+         call it before or after, or use `uow.savepoint(..)`"
+    )]
+    SingleWriter {
+        /// Name of the database system.
+        database: &'static str,
+    },
+    /// A savepoint's future was dropped half-way; its work can be neither kept nor undone safely.
+    #[error(
+        "a savepoint was abandoned half-way (its future was dropped, by a timeout or `select!`); the unit of work is rolled back, nothing was committed"
+    )]
+    AbandonedSavepoint,
+    /// The event's `Serialize` failed.
+    #[error("the event on topic `{topic}` could not be serialized")]
+    Serialize {
+        /// Topic of the event.
+        topic: &'static str,
+        /// serde's error.
+        source: serde_json::Error,
+    },
+    /// The serialized event is larger than the outbox accepts.
+    #[error(
+        "the event on topic `{topic}` has {size} bytes, more than the limit of {limit}; publish a reference to the data instead, \
+         or raise `.max_payload(..)` on the outbox builder"
+    )]
+    PayloadTooLarge {
+        /// Topic of the event.
+        topic: &'static str,
+        /// Size of the payload in bytes.
+        size: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// A name would not fit its column.
+    #[error("the key of the event on topic `{topic}` has {size} bytes, more than the limit of 255; use a shorter key, such as an id")]
+    KeyTooLong {
+        /// Topic of the event.
+        topic: &'static str,
+        /// Size of the key in bytes.
+        size: usize,
+    },
+    /// An event was published that the installed outbox knows no target for.
+    #[error(
+        "the event on topic `{topic}` version {version} is not declared to this outbox; annotate its type with `#[domain_event]` or call `.event::<E>()` on the outbox builder"
+    )]
+    UndeclaredEvent {
+        /// Topic of the event.
+        topic: String,
+        /// Version of the event.
+        version: u16,
+    },
+    /// `UnitOfWork::run` without an installed outbox.
+    #[error("no {database} outbox is installed; call `Outbox::builder(pool).install().await` at start-up, or use `outbox.run(..)`")]
+    NotInstalled {
+        /// Name of the database system.
+        database: &'static str,
+    },
+    /// A second `install()` for the same database system.
+    #[error("a {database} outbox is already installed; use `.install_replacing()` to take its place, or `.start()` and `outbox.run(..)` to have several")]
+    AlreadyInstalled {
+        /// Name of the database system.
+        database: &'static str,
+    },
+    /// The connection was lost during COMMIT: the transaction may or may not have been committed.
+    ///
+    /// Nothing is delivered from memory. If it was committed, the scanner delivers its events.
+    #[error("the outcome of COMMIT is unknown; read your data before you repeat the work")]
+    CommitUnknown {
+        /// The driver's error.
+        source: BoxError,
+    },
+    /// A `#[before_commit]` handler refused the commit; everything was rolled back.
+    #[error("the handler `{handler}` refused to commit the event on topic `{topic}`: {source}")]
+    BeforeCommit {
+        /// Name of the handler.
+        handler: &'static str,
+        /// Topic of the event.
+        topic: String,
+        /// The handler's error.
+        source: BoxError,
+    },
+    /// `#[before_commit]` handlers published events that caused events, without end.
+    #[error("`#[before_commit]` handlers kept publishing for {rounds} rounds; the last event was on topic `{topic}`; break the cycle")]
+    BeforeCommitCycle {
+        /// Topic of the last event.
+        topic: String,
+        /// How many rounds were run.
+        rounds: usize,
+    },
+    /// The database failed.
+    #[error("the outbox failed while {doing}: {source}{cure}")]
+    Store {
+        /// What was being done.
+        doing: &'static str,
+        /// What to do about it, where it is known; starts with `; `.
+        cure: &'static str,
+        /// The driver's error.
+        source: BoxError,
+    },
+    /// A database call took longer than allowed.
+    #[error("the outbox gave up {doing} after {seconds} s; is the database overloaded or locked?")]
+    Timeout {
+        /// What was being done.
+        doing: &'static str,
+        /// The limit in seconds.
+        seconds: u64,
+    },
+    /// A delivery to a transport or handler failed while it was sent without being stored.
+    #[error("the event on topic `{topic}` was not stored, and sending it to `{target}` failed: {reason}")]
+    SendNow {
+        /// Topic of the event.
+        topic: String,
+        /// The target that failed.
+        target: String,
+        /// Why.
+        reason: String,
+    },
+    /// The process cannot start like this.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+}
+
+/// What `install()` finds wrong before the first event. Every problem is found at start-up, all at once.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Several problems.
+    #[error("{} problems:{}", .0.len(), list(.0))]
+    Several(Vec<BuildError>),
+    /// A handler asks for state that nobody gave.
+    #[error("handler `{handler}` needs `State<{ty}>`, which was not given; call `.state(..)` on the outbox builder")]
+    MissingState {
+        /// Name of the handler.
+        handler: &'static str,
+        /// The type of the state.
+        ty: &'static str,
+    },
+    /// Two types claim one topic and version.
+    #[error("topic `{topic}` version {version} is claimed by both `{first}` and `{second}`; give one of them another topic or `version`")]
+    DuplicateEvent {
+        /// The topic.
+        topic: &'static str,
+        /// The version.
+        version: u16,
+        /// One type.
+        first: &'static str,
+        /// The other type.
+        second: &'static str,
+    },
+    /// Two handlers have one name, so their waiting deliveries could not be told apart.
+    #[error("two handlers are named `{name}`; give one of them `name = \"..\"`")]
+    DuplicateHandler {
+        /// The name.
+        name: &'static str,
+    },
+    /// Two transports have one name.
+    #[error("two transports are named `{name}`; give one of them another name")]
+    DuplicateTransport {
+        /// The name.
+        name: String,
+    },
+    /// A handler listens to an event type that is not declared.
+    #[error(
+        "handler `{handler}` takes `{event}` (topic `{topic}`), which nobody declares; annotate the type with `#[domain_event]`, \
+         or call `.event::<{event}>()` on the outbox builder"
+    )]
+    UndeclaredEvent {
+        /// Name of the handler.
+        handler: &'static str,
+        /// The event type.
+        event: &'static str,
+        /// Its topic.
+        topic: &'static str,
+    },
+    /// An event that nobody would receive.
+    #[error(
+        "`{event}` (topic `{topic}`) has no target: no handler takes it and {why}; add a handler, or call `.allow_unrouted()` on the outbox builder. \
+         (A handler crate that is never named in the source registers nothing: write `use my_handlers as _;`)"
+    )]
+    Unrouted {
+        /// The event type.
+        event: &'static str,
+        /// Its topic.
+        topic: &'static str,
+        /// Why no transport takes it.
+        why: &'static str,
+    },
+    /// An event names a transport that is not there.
+    #[error("`{event}` is sent `to = \"{to}\"`, but no transport has that name; call `.transport(..)` on the outbox builder")]
+    UnknownTransport {
+        /// The event type.
+        event: &'static str,
+        /// The name it gives.
+        to: &'static str,
+    },
+    /// An event could go to several transports.
+    #[error("`{event}` does not say which of the transports {transports} takes it; add `to = \"..\"` or `local` to its `#[domain_event]`")]
+    AmbiguousTransport {
+        /// The event type.
+        event: &'static str,
+        /// The names of the transports.
+        transports: String,
+    },
+    /// A handler takes the unit of work of another database.
+    #[error("handler `{handler}` takes `&mut {wants}`, but this outbox runs `{has}`; take that one, or install the handler's outbox")]
+    WrongUnitOfWork {
+        /// Name of the handler.
+        handler: &'static str,
+        /// What it takes.
+        wants: &'static str,
+        /// What the outbox has.
+        has: &'static str,
+    },
+    /// `Completion` in a handler that is not told.
+    #[error("handler `{handler}` takes `Completion`, which only `#[after_completion]` handlers are told")]
+    NoCompletion {
+        /// Name of the handler.
+        handler: &'static str,
+    },
+    /// An option has a value that cannot work.
+    #[error("{option} is {value}, but {rule}")]
+    InvalidOption {
+        /// The option.
+        option: &'static str,
+        /// Its value.
+        value: String,
+        /// What it must be.
+        rule: &'static str,
+    },
+    /// The tables were written by a newer release.
+    #[error("the outbox tables have schema version {found}, but this release knows {known}; upgrade events-sqlx before you start this process")]
+    NewerSchema {
+        /// Version in the database.
+        found: i64,
+        /// Newest version this release knows.
+        known: i64,
+    },
+    /// The tables are missing or old and migrations are left to you.
+    #[error("the outbox tables have schema version {found}, but this release needs {needed}; run `events_sqlx::migrate` first, or leave out `.without_migrations()`")]
+    OlderSchema {
+        /// Version in the database; 0 if there are no tables.
+        found: i64,
+        /// Version this release needs.
+        needed: i64,
+    },
+}
+
+fn list(problems: &[BuildError]) -> String {
+    problems.iter().map(|problem| format!("\n  - {problem}")).collect()
+}

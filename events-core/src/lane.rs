@@ -1,0 +1,201 @@
+//! The deliveries of one target in memory: what waits, how many run, and whether the target is paused.
+
+use crate::registry::Target;
+use crate::{Delivery, retry::around};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::{AtomicUsize, Ordering::{AcqRel, Acquire}}};
+use std::time::{Duration, Instant};
+use tokio::{runtime::Handle, sync::OwnedSemaphorePermit, task::JoinSet};
+
+/// The first pause of an unavailable target, the last, and what makes the scanner's appetite grow or shrink.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LAST_PAUSE: Duration = Duration::from_secs(30);
+const FAST_DRAIN: Duration = Duration::from_secs(1);
+const SLOW_DRAIN: Duration = Duration::from_secs(5);
+
+/// Where a delivery came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    Memory,
+    Scanner,
+}
+
+/// A delivery in memory, with the room it takes.
+pub(crate) struct InFlight {
+    pub(crate) delivery: Delivery,
+    pub(crate) source: Source,
+    pub(crate) room: Room,
+}
+
+/// A place in a lane, from reservation to settlement.
+pub(crate) struct Room {
+    lane: Arc<Lane>,
+    _memory: Option<OwnedSemaphorePermit>,
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.lane.held.fetch_sub(1, AcqRel);
+    }
+}
+
+pub(crate) struct Lane {
+    pub(crate) target: Target,
+    /// Deliveries that have room: reserved, waiting, running or being settled.
+    held: AtomicUsize,
+    /// How many of them may come from memory.
+    hand_over: usize,
+    /// Upper bound of the scanner's appetite.
+    max_window: usize,
+    state: Mutex<State>,
+    workers: Mutex<JoinSet<()>>,
+}
+
+struct State {
+    waiting: VecDeque<InFlight>,
+    running: usize,
+    breaker: Breaker,
+    /// How many deliveries the scanner keeps in memory; it follows the target's speed.
+    window: usize,
+    /// When the scanner last filled the window; `None` if the table had no more.
+    filled: Option<Instant>,
+}
+
+/// Whether the target is believed to be there.
+enum Breaker {
+    Closed,
+    /// After `until` a single delivery probes the target.
+    Paused { until: Instant, pause: Duration },
+}
+
+impl Lane {
+    pub(crate) fn new(target: Target, hand_over: usize, max_window: usize) -> Self {
+        let window = (target.concurrency * target.max_batch * 4).clamp(64, max_window.max(64));
+        Self {
+            target,
+            held: AtomicUsize::new(0),
+            hand_over,
+            max_window: max_window.max(64),
+            state: Mutex::new(State { waiting: VecDeque::new(), running: 0, breaker: Breaker::Closed, window, filled: None }),
+            workers: Mutex::default(),
+        }
+    }
+
+    /// Room for a delivery from memory, unless there is none or the target is paused.
+    pub(crate) fn reserve(self: &Arc<Self>, memory: OwnedSemaphorePermit) -> Option<Room> {
+        if !matches!(self.state().breaker, Breaker::Closed) {
+            return None;
+        }
+        let room = Room { lane: Arc::clone(self), _memory: Some(memory) };
+        // The room counts itself out again if there turns out to be none.
+        (self.held.fetch_add(1, AcqRel) < self.hand_over).then_some(room)
+    }
+
+    /// Room for a delivery that the scanner leased; the appetite has bounded their number.
+    pub(crate) fn room(self: &Arc<Self>) -> Room {
+        self.held.fetch_add(1, AcqRel);
+        Room { lane: Arc::clone(self), _memory: None }
+    }
+
+    pub(crate) fn held(&self) -> usize {
+        self.held.load(Acquire)
+    }
+
+    /// How many deliveries the scanner should lease now.
+    pub(crate) fn appetite(&self) -> usize {
+        let mut state = self.state();
+        let busy = state.waiting.len() + state.running;
+        match state.breaker {
+            Breaker::Paused { until, .. } => usize::from(Instant::now() >= until && busy == 0),
+            Breaker::Closed if state.waiting.len() * 2 > state.window || self.held() > self.max_window * 4 => 0,
+            Breaker::Closed => {
+                match state.filled.take().map(|filled| filled.elapsed()) {
+                    Some(took) if took < FAST_DRAIN => state.window = (state.window * 2).min(self.max_window),
+                    Some(took) if took > SLOW_DRAIN => state.window = (state.window / 2).max(self.target.concurrency).max(16),
+                    _ => {}
+                }
+                state.window.saturating_sub(busy)
+            }
+        }
+    }
+
+    /// Notes that the scanner got all it asked for, so that there is probably more.
+    pub(crate) fn window_filled(&self) {
+        self.state().filled = Some(Instant::now());
+    }
+
+    /// Puts deliveries in line and starts as many workers as are useful.
+    pub(crate) fn push<F>(&self, runtime: &Handle, arrivals: impl IntoIterator<Item = InFlight>, worker: impl Fn() -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let start = {
+            let mut state = self.state();
+            state.waiting.extend(arrivals);
+            let useful = state.waiting.len().div_ceil(self.target.max_batch);
+            let start = self.target.concurrency.saturating_sub(state.running).min(useful);
+            state.running += start;
+            start
+        };
+        if start > 0 {
+            let mut workers = self.workers();
+            while workers.try_join_next().is_some() {}
+            for _ in 0..start {
+                workers.spawn_on(worker(), runtime);
+            }
+        }
+    }
+
+    /// The next deliveries for a worker. An empty batch ends the worker. The flag says that the scanner should bring more.
+    pub(crate) fn pop(&self) -> (Vec<InFlight>, bool) {
+        let mut state = self.state();
+        let many = state.waiting.len().min(self.target.max_batch);
+        let batch: Vec<InFlight> = state.waiting.drain(..many).collect();
+        if batch.is_empty() {
+            state.running -= 1;
+        }
+        let low = state.filled.is_some() && state.waiting.len() * 2 <= state.window;
+        (batch, low)
+    }
+
+    /// The target answered: a pause is over.
+    pub(crate) fn answered(&self) -> bool {
+        let mut state = self.state();
+        let was_paused = matches!(state.breaker, Breaker::Paused { .. });
+        state.breaker = Breaker::Closed;
+        was_paused
+    }
+
+    /// The target is away: pause it, twice as long each time, and return what waited for it.
+    pub(crate) fn pause(&self) -> Option<(Duration, Vec<InFlight>)> {
+        let mut state = self.state();
+        let now = Instant::now();
+        let pause = match state.breaker {
+            Breaker::Closed => FIRST_PAUSE,
+            // Deliveries that were under way when the pause began say nothing new.
+            Breaker::Paused { until, .. } if now < until => return None,
+            Breaker::Paused { pause, .. } => (pause * 2).min(LAST_PAUSE),
+        };
+        let pause_now = around(pause);
+        state.breaker = Breaker::Paused { until: now + pause_now, pause };
+        Some((pause_now, state.waiting.drain(..).collect()))
+    }
+
+    /// Takes out everything that waits.
+    pub(crate) fn clear(&self) -> Vec<InFlight> {
+        self.state().waiting.drain(..).collect()
+    }
+
+    /// Aborts what is running.
+    pub(crate) fn abort(&self) {
+        self.workers().abort_all();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn workers(&self) -> MutexGuard<'_, JoinSet<()>> {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

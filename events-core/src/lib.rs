@@ -1,0 +1,68 @@
+#![doc = include_str!("lib.md")]
+
+// The modules stand in the order in which an event flows through them.
+mod event;
+mod envelope;
+mod cloud_events;
+mod collect;
+mod extract;
+mod handler;
+mod transport;
+mod memory_transport;
+mod retry;
+mod registry;
+mod phases;
+mod store;
+mod dispatcher;
+mod lane;
+mod leases;
+mod settler;
+mod relay;
+mod scanner;
+mod supervise;
+mod stats;
+mod clock;
+mod error;
+
+#[cfg(feature = "test-kit")]
+pub mod test_kit;
+
+pub use clock::{Clock, millis_of};
+pub use cloud_events::{from_cloud_event, to_cloud_event};
+pub use collect::{Collected, Collector, Publication, publish};
+pub use envelope::{Envelope, EventId, Headers, Metadata};
+pub use error::{BoxError, BuildError, Error};
+pub use event::{DomainEvent, EventPayload};
+pub use extract::{Completion, Context, EventArg, FromContext, Requirements, State, UnitOfWorkArg};
+pub use handler::{Backoff, BoxFuture, DeliveryError, DeliveryErrorKind, HandlerFn, Phase};
+pub use memory_transport::{MemorySubscription, MemoryTransport};
+pub use registry::{Registry, RegistryBuilder};
+pub use relay::{HandOver, Planned, Relay, RelayOptions};
+pub use retry::RetryPolicy;
+pub use stats::{LoopHealth, Stats};
+pub use store::{
+    DeadReason, Delivery, DeliveryId, Failure, InUnitOfWork, Lease, LeaseRequest, LeaseToken, Leased, Orphans, Outcome, OutboxStore,
+    SettleReport, Settlement, TargetRequest, TransactOutcome, Unreadable,
+};
+pub use transport::{Acknowledge, Received, Subscription, Transport};
+
+/// Declares a domain event: `#[domain_event(topic = "order.payok", key = order_id)]`.
+pub use events_macros::domain_event;
+/// Declares a handler that runs after COMMIT, at least once, with retries.
+pub use events_macros::after_commit;
+/// Declares a handler that runs in memory once the unit of work has ended, and is told how.
+pub use events_macros::after_completion;
+/// Declares a handler that runs in memory after a rollback.
+pub use events_macros::after_rollback;
+/// Declares a handler that runs inside the publishing unit of work, just before COMMIT.
+pub use events_macros::before_commit;
+
+/// What generated code needs. Not public API: it changes without notice.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::event::EventDescriptor;
+    pub use crate::handler::{
+        Backoff, HandlerCall, HandlerDescriptor, HandlerOptions, IntoOutcome, OrderingKey, Phase, UnitOfWorkType,
+    };
+    pub use inventory;
+}

@@ -1,0 +1,328 @@
+//! Which handlers and transports this process has, and which of them take which event. Checked once, at start-up.
+
+use crate::event::EventDescriptor;
+use crate::extract::{Requirements, States};
+use crate::handler::{HandlerCall, HandlerDescriptor, UnitOfWorkType};
+use crate::{BuildError, DomainEvent, Error, HandlerFn, Phase, RetryPolicy, Transport, UnitOfWorkArg};
+use std::collections::{BTreeMap, HashMap};
+use std::{sync::Arc, time::Duration};
+
+/// How many handler calls or transport batches of one target run at once, unless it says otherwise.
+const CONCURRENCY: usize = 16;
+/// How many batches a transport has under way at once.
+const TRANSPORT_CONCURRENCY: usize = 4;
+/// How long one handler call or transport batch may take, unless it says otherwise.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Everything this process can do with events.
+pub struct Registry {
+    pub(crate) states: States,
+    pub(crate) targets: Vec<Target>,
+    /// Indices into `targets` by topic and version.
+    routes: HashMap<&'static str, Vec<Route>>,
+    /// Handlers of the phases that run in memory, by topic.
+    pub(crate) in_memory: HashMap<&'static str, Vec<&'static HandlerDescriptor>>,
+}
+
+/// Where the events of one topic and version go.
+#[derive(Debug)]
+pub(crate) struct Route {
+    version: u16,
+    pub(crate) targets: Vec<usize>,
+}
+
+/// A handler or a transport, with its limits.
+pub(crate) struct Target {
+    pub(crate) name: Arc<str>,
+    /// Earlier names, whose waiting deliveries this target takes over.
+    pub(crate) earlier_names: Vec<Arc<str>>,
+    pub(crate) kind: TargetKind,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) timeout: Duration,
+    pub(crate) concurrency: usize,
+    pub(crate) max_batch: usize,
+}
+
+pub(crate) enum TargetKind {
+    Handler(&'static HandlerDescriptor),
+    Transport(Arc<dyn Transport>),
+}
+
+impl Registry {
+    /// A builder that will take every handler linked into the program.
+    #[must_use]
+    pub fn builder() -> RegistryBuilder {
+        RegistryBuilder {
+            states: States::default(),
+            transports: Vec::new(),
+            given_handlers: Vec::new(),
+            given_events: Vec::new(),
+            linked: true,
+            allow_unrouted: false,
+            retry: RetryPolicy::default(),
+            unit: None,
+        }
+    }
+
+    /// Where events of `topic` and `version` go, as indices into the targets.
+    pub(crate) fn route(&self, topic: &str, version: u16) -> Result<&Route, Error> {
+        self.routes
+            .get(topic)
+            .and_then(|routes| routes.iter().find(|route| route.version == version))
+            .ok_or_else(|| Error::UndeclaredEvent { topic: topic.to_owned(), version })
+    }
+
+    /// One line per event: its topic and where it goes. For a look at start-up.
+    #[must_use]
+    pub fn describe(&self) -> Vec<String> {
+        let sorted: BTreeMap<_, _> = self.routes.iter().collect();
+        let mut lines = Vec::new();
+        for (topic, routes) in sorted {
+            for route in routes {
+                let targets: Vec<&str> = route.targets.iter().map(|index| &*self.targets[*index].name).collect();
+                lines.push(format!("{topic} v{} -> {}", route.version, if targets.is_empty() { "nobody".into() } else { targets.join(", ") }));
+            }
+        }
+        lines
+    }
+}
+
+impl Target {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Arc<str>> {
+        std::iter::once(&self.name).chain(&self.earlier_names)
+    }
+}
+
+/// Collects handlers, transports and state, and checks that they fit together.
+#[must_use]
+pub struct RegistryBuilder {
+    states: States,
+    transports: Vec<Arc<dyn Transport>>,
+    given_handlers: Vec<&'static HandlerDescriptor>,
+    given_events: Vec<EventDescriptor>,
+    linked: bool,
+    allow_unrouted: bool,
+    retry: RetryPolicy,
+    unit: Option<UnitOfWorkType>,
+}
+
+impl RegistryBuilder {
+    /// Gives shared state to handlers that take `State<T>`.
+    pub fn state<T: Clone + Send + Sync + 'static>(&mut self, state: T) -> &mut Self {
+        self.states.insert(state);
+        self
+    }
+
+    /// Adds a transport.
+    pub fn transport(&mut self, transport: impl Transport) -> &mut Self {
+        self.transports.push(Arc::new(transport));
+        self
+    }
+
+    /// Adds a handler that is marked `manual`.
+    pub fn handler<H: HandlerFn>(&mut self) -> &mut Self {
+        self.given_handlers.push(const { &H::DESCRIPTOR });
+        self
+    }
+
+    /// Declares an event type whose `DomainEvent` was written by hand.
+    pub fn event<E: DomainEvent>(&mut self) -> &mut Self {
+        self.given_events.push(EventDescriptor::of::<E>());
+        self
+    }
+
+    /// Takes only the handlers given with [`handler`](Self::handler); those linked into the program are left out.
+    pub fn without_linked_handlers(&mut self) -> &mut Self {
+        self.linked = false;
+        self
+    }
+
+    /// Accepts events that no handler and no transport takes.
+    pub fn allow_unrouted(&mut self) -> &mut Self {
+        self.allow_unrouted = true;
+        self
+    }
+
+    /// The retry policy of every target that does not have its own.
+    pub fn retry(&mut self, policy: RetryPolicy) -> &mut Self {
+        self.retry = policy;
+        self
+    }
+
+    /// Names the unit of work that handlers may take by `&mut`.
+    pub fn unit_of_work<U: UnitOfWorkArg>(&mut self) -> &mut Self {
+        self.unit = Some(UnitOfWorkType::of::<U>());
+        self
+    }
+
+    /// Checks everything and puts it together.
+    ///
+    /// # Errors
+    /// Everything that is wrong, in one [`BuildError`].
+    pub fn build(self) -> Result<Registry, BuildError> {
+        let mut problems = Vec::new();
+        let handlers = self.handlers(&mut problems);
+        let events = self.events(&mut problems);
+        for handler in &handlers {
+            self.check_handler(handler, &events, &mut problems);
+        }
+        if let Err(problem) = self.retry.check() {
+            problems.push(problem);
+        }
+        let targets = self.targets(&handlers, &mut problems);
+        let mut routes: HashMap<&'static str, Vec<Route>> = HashMap::new();
+        for event in events.values() {
+            let indices = self.targets_of(event, &targets, &mut problems);
+            let heard_in_memory = handlers.iter().any(|handler| is_of(handler, event));
+            if indices.is_empty() && !heard_in_memory && self.must_be_routed(event) {
+                let why = if event.local { "it is `local`" } else { "no transport is installed" };
+                problems.push(BuildError::Unrouted { event: (event.type_name)(), topic: event.topic, why });
+            }
+            routes.entry(event.topic).or_default().push(Route { version: event.version, targets: indices });
+        }
+        if problems.len() > 1 {
+            return Err(BuildError::Several(problems));
+        }
+        if let Some(problem) = problems.pop() {
+            return Err(problem);
+        }
+        let mut in_memory: HashMap<_, Vec<_>> = HashMap::new();
+        for handler in handlers.into_iter().filter(|handler| handler.phase != Phase::AfterCommit) {
+            in_memory.entry(handler.event.topic).or_default().push(handler);
+        }
+        Ok(Registry { states: self.states, targets, routes, in_memory })
+    }
+
+    /// All handlers, sorted by name so that the result does not depend on the linker.
+    fn handlers(&self, problems: &mut Vec<BuildError>) -> Vec<&'static HandlerDescriptor> {
+        let linked = inventory::iter::<&'static HandlerDescriptor>.into_iter().copied().filter(|_| self.linked);
+        let mut handlers: Vec<_> = linked.chain(self.given_handlers.iter().copied()).collect();
+        handlers.sort_by_key(|handler| handler.name);
+        let mut names: Vec<&'static str> =
+            handlers.iter().flat_map(|handler| std::iter::once(handler.name).chain(handler.renamed_from.iter().copied())).collect();
+        names.sort_unstable();
+        for pair in names.windows(2).filter(|pair| pair[0] == pair[1]) {
+            problems.push(BuildError::DuplicateHandler { name: pair[0] });
+        }
+        handlers
+    }
+
+    /// All events by topic and version.
+    fn events(&self, problems: &mut Vec<BuildError>) -> BTreeMap<(&'static str, u16), EventDescriptor> {
+        let mut events: BTreeMap<(&'static str, u16), EventDescriptor> = BTreeMap::new();
+        let linked = inventory::iter::<EventDescriptor>.into_iter().copied();
+        for event in linked.chain(self.given_events.iter().copied()) {
+            match events.insert((event.topic, event.version), event) {
+                Some(first) if (first.type_name)() != (event.type_name)() => {
+                    problems.push(BuildError::DuplicateEvent {
+                        topic: event.topic,
+                        version: event.version,
+                        first: (first.type_name)(),
+                        second: (event.type_name)(),
+                    });
+                }
+                _ => {}
+            }
+        }
+        events
+    }
+
+    fn check_handler(
+        &self,
+        handler: &'static HandlerDescriptor,
+        events: &BTreeMap<(&'static str, u16), EventDescriptor>,
+        problems: &mut Vec<BuildError>,
+    ) {
+        let mut requirements = Requirements::default();
+        (handler.require)(&mut requirements);
+        for (id, ty) in requirements.states {
+            if !self.states.has(id) {
+                problems.push(BuildError::MissingState { handler: handler.name, ty });
+            }
+        }
+        if requirements.completion && handler.phase != Phase::AfterCompletion {
+            problems.push(BuildError::NoCompletion { handler: handler.name });
+        }
+        if !events.values().any(|event| (event.type_name)() == (handler.event.type_name)()) {
+            problems.push(BuildError::UndeclaredEvent {
+                handler: handler.name,
+                event: (handler.event.type_name)(),
+                topic: handler.event.topic,
+            });
+        }
+        if let HandlerCall::InUnitOfWork { unit, .. } = handler.call
+            && self.unit.is_none_or(|has| has.id() != unit.id())
+        {
+            let has = self.unit.map_or("no unit of work", UnitOfWorkType::name);
+            problems.push(BuildError::WrongUnitOfWork { handler: handler.name, wants: unit.name(), has });
+        }
+    }
+
+    fn targets(&self, handlers: &[&'static HandlerDescriptor], problems: &mut Vec<BuildError>) -> Vec<Target> {
+        let mut targets: Vec<Target> = handlers
+            .iter()
+            .filter(|handler| handler.phase == Phase::AfterCommit)
+            .map(|handler| Target {
+                name: Arc::from(handler.name),
+                earlier_names: handler.renamed_from.iter().copied().map(Arc::from).collect(),
+                kind: TargetKind::Handler(handler),
+                retry: handler.options.retry(&self.retry),
+                timeout: handler.options.timeout.unwrap_or(TIMEOUT),
+                concurrency: handler.options.concurrency.unwrap_or(CONCURRENCY),
+                max_batch: 1,
+            })
+            .collect();
+        for transport in &self.transports {
+            let name: Arc<str> = Arc::from(format!("transport:{}", transport.name()));
+            if targets.iter().any(|target| target.name == name) {
+                problems.push(BuildError::DuplicateTransport { name: transport.name().to_owned() });
+            }
+            targets.push(Target {
+                name,
+                earlier_names: Vec::new(),
+                kind: TargetKind::Transport(Arc::clone(transport)),
+                retry: self.retry.clone(),
+                timeout: TIMEOUT,
+                concurrency: TRANSPORT_CONCURRENCY,
+                max_batch: transport.max_batch().max(1),
+            });
+        }
+        targets
+    }
+
+    fn targets_of(&self, event: &EventDescriptor, targets: &[Target], problems: &mut Vec<BuildError>) -> Vec<usize> {
+        let mut indices = Vec::new();
+        let mut transports = Vec::new();
+        for (index, target) in targets.iter().enumerate() {
+            match &target.kind {
+                TargetKind::Handler(handler) if is_of(handler, event) => indices.push(index),
+                TargetKind::Handler(_) => {}
+                TargetKind::Transport(transport) => {
+                    if !event.local && event.to.is_none_or(|to| to == transport.name()) {
+                        transports.push(index);
+                    }
+                }
+            }
+        }
+        match (event.to, transports.as_slice()) {
+            (Some(to), []) => problems.push(BuildError::UnknownTransport { event: (event.type_name)(), to }),
+            (None, [_, _, ..]) => problems.push(BuildError::AmbiguousTransport {
+                event: (event.type_name)(),
+                transports: transports.iter().map(|index| &*targets[*index].name).collect::<Vec<_>>().join(", "),
+            }),
+            _ => {}
+        }
+        indices.extend(transports);
+        indices
+    }
+
+    /// Without the linked handlers, only the events that were given can be expected to have targets.
+    fn must_be_routed(&self, event: &EventDescriptor) -> bool {
+        let given = || self.given_events.iter().any(|given| (given.type_name)() == (event.type_name)());
+        !self.allow_unrouted && (self.linked || given())
+    }
+}
+
+fn is_of(handler: &HandlerDescriptor, event: &EventDescriptor) -> bool {
+    handler.event.topic == event.topic && handler.event.version == event.version
+}

@@ -1,0 +1,89 @@
+//! The compensation: finds due deliveries, leases them and feeds the relay. Polling is the truth; wake-ups only make it sooner.
+
+use crate::lane::{InFlight, Source};
+use crate::relay::Engine;
+use crate::settler::Pending;
+use crate::stats::count;
+use crate::store::{DeadReason, Failure, Leased};
+use crate::{Delivery, Error, LeaseRequest, LeaseToken, Outcome, Settlement, TargetRequest, retry::around};
+use std::sync::Arc;
+use std::time::Instant;
+use time::OffsetDateTime;
+
+impl Engine {
+    pub(crate) async fn scan_for_ever(self: Arc<Self>) {
+        while !self.is_closing() {
+            match self.scan().await {
+                Ok(_) => self.scanner_health.succeeded(),
+                Err(error) => {
+                    self.scanner_health.failed();
+                    count(&self.counters.store_errors, 1);
+                    tracing::warn!(%error, "the scanner failed; it looks again");
+                }
+            }
+            // A timeout is the normal case: nothing woke the scanner, so it looks by itself.
+            let _ = tokio::time::timeout(around(self.options.poll), self.wake.notified()).await;
+        }
+    }
+
+    /// Leases what is due and has room; returns how many deliveries that were.
+    pub(crate) async fn scan(self: &Arc<Self>) -> Result<usize, Error> {
+        let targets = self.hungry_targets();
+        if targets.is_empty() {
+            return Ok(0);
+        }
+        let request = LeaseRequest { targets, token: LeaseToken::fresh(), lease: self.options.lease };
+        let begun = Instant::now();
+        let Leased { deliveries, unreadable } = self.bounded("leasing deliveries", self.store.lease(&request)).await?;
+        let leased = deliveries.len() + unreadable.len();
+        self.note_filled_windows(&request, &deliveries);
+        for row in unreadable {
+            tracing::error!(delivery = %row.lease.id, target_name = %row.target, error = row.error, "a stored delivery cannot be read");
+            let failures = vec![Failure { attempt: 1, at: OffsetDateTime::now_utc(), error: row.error }];
+            let outcome = Outcome::Dead { reason: DeadReason::Undecodable, failures };
+            let settlement = Settlement { lease: row.lease, target: row.target, key: row.key, outcome };
+            self.settler.push(Pending { settlement, source: Source::Scanner, room: None });
+        }
+        let mut flights = Vec::with_capacity(deliveries.len());
+        for delivery in deliveries {
+            let Some(index) = self.lane_of.get(&delivery.target).copied() else { continue };
+            let flight = InFlight { source: Source::Scanner, room: self.lanes[index].room(), delivery };
+            if flight.delivery.abandoned >= self.options.max_abandoned {
+                self.bury_abandoned(flight);
+            } else {
+                flights.push((index, flight));
+            }
+        }
+        self.accept(flights, begun);
+        Ok(leased)
+    }
+
+    fn hungry_targets(&self) -> Vec<TargetRequest> {
+        let mut targets = Vec::new();
+        for lane in &self.lanes {
+            let appetite = lane.appetite().min(self.options.batch);
+            let Ok(limit @ 1..) = u32::try_from(appetite) else { continue };
+            targets.extend(lane.target.names().map(|name| TargetRequest { name: Arc::clone(name), limit }));
+        }
+        targets
+    }
+
+    fn note_filled_windows(&self, request: &LeaseRequest, deliveries: &[Delivery]) {
+        for target in &request.targets {
+            let got = deliveries.iter().filter(|delivery| delivery.target == target.name).count();
+            if got >= target.limit as usize
+                && let Some(index) = self.lane_of.get(&target.name)
+            {
+                self.lanes[*index].window_filled();
+            }
+        }
+    }
+
+    fn bury_abandoned(&self, flight: InFlight) {
+        let times = flight.delivery.abandoned;
+        let report = format!("its lease ran out {times} times before it was settled: it probably kills or hangs the process");
+        tracing::error!(delivery = %flight.delivery.lease.id, target_name = %flight.delivery.target, times, "a delivery was abandoned too often; it goes to the dead letters");
+        let failures = flight.delivery.failures_with(report);
+        self.settle(flight, Outcome::Dead { reason: DeadReason::Abandoned, failures });
+    }
+}

@@ -1,0 +1,104 @@
+//! Counts what happened, and when each background loop last succeeded.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use time::OffsetDateTime;
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident,)+) => {
+        /// What happened since the outbox was started in this process.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Stats { $($(#[$doc])* pub $name: u64,)+ }
+
+        #[derive(Default)]
+        pub(crate) struct Counters { $(pub(crate) $name: AtomicU64,)+ }
+
+        impl Counters {
+            pub(crate) fn snapshot(&self) -> Stats {
+                Stats { $($name: self.$name.load(Relaxed),)+ }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Deliveries that were handed over from memory after COMMIT and succeeded.
+    delivered_from_memory,
+    /// Deliveries that the scanner leased and that succeeded.
+    delivered_by_scanner,
+    /// Failed attempts that will be retried.
+    retried,
+    /// Deliveries that went to the dead letters.
+    dead,
+    /// Deliveries whose lease was lost before they were settled; another process delivers them, perhaps again.
+    lease_lost,
+    /// Deliveries given back without an attempt, because their target was away or the process shut down.
+    handed_back,
+    /// Deliveries that were stored for the scanner because memory had no room for them.
+    overflowed,
+    /// How often a target was paused because it was unavailable.
+    paused,
+    /// Handlers that panicked; each is a failed attempt.
+    handler_panics,
+    /// Failed database calls of the background loops; they are repeated.
+    store_errors,
+    /// Deliveries waiting for a target that no handler or transport of this process takes, at the last look.
+    orphaned,
+}
+
+pub(crate) fn count(counter: &AtomicU64, by: usize) {
+    counter.fetch_add(by as u64, Relaxed);
+}
+
+/// How a background loop is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LoopHealth {
+    /// Which loop: `scanner`, `settler`, `heartbeat` or `maintenance`.
+    pub name: &'static str,
+    /// When it last did its work without an error.
+    pub last_success: Option<OffsetDateTime>,
+    /// How often it failed; it goes on.
+    pub failures: u64,
+    /// How often it panicked and was started again.
+    pub restarts: u64,
+}
+
+pub(crate) struct Health {
+    pub(crate) name: &'static str,
+    /// Milliseconds after the Unix epoch; 0 for never.
+    last_success: AtomicI64,
+    failures: AtomicU64,
+    restarts: AtomicU64,
+}
+
+impl Health {
+    pub(crate) fn of(name: &'static str) -> Self {
+        Self { name, last_success: AtomicI64::new(0), failures: AtomicU64::new(0), restarts: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn succeeded(&self) {
+        let millis = OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000;
+        self.last_success.store(i64::try_from(millis).unwrap_or(0), Relaxed);
+    }
+
+    pub(crate) fn failed(&self) {
+        count(&self.failures, 1);
+    }
+
+    pub(crate) fn restarted(&self) {
+        count(&self.restarts, 1);
+    }
+
+    pub(crate) fn snapshot(&self) -> LoopHealth {
+        let millis = self.last_success.load(Relaxed);
+        LoopHealth {
+            name: self.name,
+            last_success: (millis != 0)
+                .then(|| OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000).ok())
+                .flatten(),
+            failures: self.failures.load(Relaxed),
+            restarts: self.restarts.load(Relaxed),
+        }
+    }
+}

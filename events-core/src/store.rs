@@ -1,0 +1,277 @@
+//! What the relay needs of a database. Stores know no handler and no transport.
+
+use crate::{BoxFuture, DeliveryError, Envelope, Error};
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use std::{any::Any, fmt, sync::Arc, time::Duration};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// Identifies one delivery: one event on its way to one target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeliveryId(pub Uuid);
+
+impl DeliveryId {
+    /// A fresh id; a UUIDv7, made by the client so that nothing has to be returned by the INSERT.
+    #[must_use]
+    pub fn now() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
+
+impl fmt::Display for DeliveryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Proves who holds a lease. Every claim makes a fresh one, so a late settlement of an old claim touches nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LeaseToken(pub Uuid);
+
+impl LeaseToken {
+    /// A fresh token.
+    #[must_use]
+    pub fn fresh() -> Self {
+        Self(Uuid::new_v4())
+    }
+}
+
+/// The right to deliver and settle one delivery, until it expires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The delivery.
+    pub id: DeliveryId,
+    /// The claim.
+    pub token: LeaseToken,
+}
+
+/// One event on its way to one target, leased to this process.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// The lease under which it may be delivered and settled.
+    pub lease: Lease,
+    /// A handler's name, or `transport:` and a transport's name.
+    pub target: Arc<str>,
+    /// The event.
+    pub envelope: Arc<Envelope>,
+    /// How many attempts have failed so far.
+    pub failed: u32,
+    /// How many leases ran out before anything was settled, because a process died or hung.
+    pub abandoned: u32,
+    /// What went wrong so far.
+    pub failures: Vec<Failure>,
+}
+
+/// One failed attempt, as the history of a delivery keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Which attempt, counted from 1.
+    pub attempt: u32,
+    /// When, by the clock of the process that tried.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// The error and its sources.
+    pub error: String,
+}
+
+/// How many failures a delivery remembers: the first one and the latest.
+const MAX_FAILURES: usize = 20;
+
+impl Delivery {
+    /// The history of this delivery with one more failure.
+    #[must_use]
+    pub(crate) fn failures_with(&self, error: String) -> Vec<Failure> {
+        let mut failures = self.failures.clone();
+        if failures.len() >= MAX_FAILURES {
+            failures.remove(1);
+        }
+        failures.push(Failure { attempt: self.failed + 1, at: OffsetDateTime::now_utc(), error });
+        failures
+    }
+}
+
+/// What the scanner asks a store for.
+#[derive(Clone, Debug)]
+pub struct LeaseRequest {
+    /// Whose deliveries, and how many of each. A process asks only for targets it has.
+    pub targets: Vec<TargetRequest>,
+    /// The claim's token.
+    pub token: LeaseToken,
+    /// How long the lease lasts, by the database's clock.
+    pub lease: Duration,
+}
+
+/// How many deliveries of one target to lease.
+#[derive(Clone, Debug)]
+pub struct TargetRequest {
+    /// The target's name.
+    pub name: Arc<str>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// What a store leased.
+#[derive(Debug, Default)]
+pub struct Leased {
+    /// Deliveries, oldest first.
+    pub deliveries: Vec<Delivery>,
+    /// Rows that are leased but cannot be read; they go to the dead letters.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// A row whose columns do not make an envelope.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// Its lease.
+    pub lease: Lease,
+    /// Its target.
+    pub target: Arc<str>,
+    /// Its ordering key.
+    pub key: Option<String>,
+    /// Why it cannot be read.
+    pub error: String,
+}
+
+/// What became of a delivery, for the store to write down.
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    /// The lease; the store changes nothing if it was lost.
+    pub lease: Lease,
+    /// The target, to free what waits behind the same key.
+    pub target: Arc<str>,
+    /// The ordering key.
+    pub key: Option<String>,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// What became of a delivery.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// The target has it: the row is deleted, or archived.
+    Delivered,
+    /// An attempt failed; deliverable again after `delay`.
+    Retry {
+        /// From now, by the database's clock.
+        delay: Duration,
+        /// All failures so far, this one last.
+        failures: Vec<Failure>,
+    },
+    /// Not attempted, or the target is away: deliverable again after `delay`, no attempt burned.
+    HandBack {
+        /// From now, by the database's clock.
+        delay: Duration,
+    },
+    /// To the dead letters.
+    Dead {
+        /// Why.
+        reason: DeadReason,
+        /// All failures so far.
+        failures: Vec<Failure>,
+    },
+}
+
+/// Why a delivery went to the dead letters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DeadReason {
+    /// All attempts failed.
+    Exhausted,
+    /// The target said that no retry can help.
+    Terminal,
+    /// The row or its payload cannot be read.
+    Undecodable,
+    /// Its lease ran out again and again: it probably kills or hangs the process.
+    Abandoned,
+}
+
+impl DeadReason {
+    /// The word that is stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Exhausted => "exhausted",
+            Self::Terminal => "terminal",
+            Self::Undecodable => "undecodable",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
+/// What a store did with a batch of settlements.
+#[derive(Debug, Default)]
+pub struct SettleReport {
+    /// Deliveries whose lease was lost; nothing was changed for them.
+    pub lost: Vec<DeliveryId>,
+    /// How many deliveries became deliverable because their key was freed.
+    pub freed: u64,
+}
+
+/// What became of a handler that ran in its own unit of work.
+#[derive(Debug)]
+pub enum TransactOutcome {
+    /// The handler's writes, its events and the settlement were committed together. `freed` as in [`SettleReport`].
+    Settled {
+        /// How many deliveries became deliverable because their key was freed.
+        freed: u64,
+    },
+    /// The lease was lost, so the handler's work was rolled back.
+    LeaseLost,
+    /// The handler or the database failed; its work was rolled back.
+    Failed(DeliveryError),
+    /// The connection was lost during COMMIT: the lease decides.
+    Unknown,
+}
+
+/// A handler that runs inside a unit of work which the store begins and commits.
+pub trait InUnitOfWork: Send + Sync {
+    /// Runs the handler in `unit`.
+    fn call<'a>(&'a self, unit: &'a mut (dyn Any + Send + 'static)) -> BoxFuture<'a, Result<(), DeliveryError>>;
+}
+
+/// How many deliveries of a target wait here that no handler or transport of this process takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Orphans {
+    /// The target that nobody has.
+    pub target: String,
+    /// How many wait for it.
+    pub waiting: u64,
+}
+
+/// The deliveries of one database. Implemented by `events_sqlx::Outbox`; tests wrap it to make it fail.
+#[async_trait]
+pub trait OutboxStore: Send + Sync + 'static {
+    /// Leases due deliveries: in one atomic statement per target, heads of their keys only, with a fresh token.
+    ///
+    /// # Errors
+    /// The database failed; nothing is leased, or the leases run out by themselves.
+    async fn lease(&self, request: &LeaseRequest) -> Result<Leased, Error>;
+
+    /// Writes down what became of deliveries, all or nothing; each on condition of its id and token.
+    ///
+    /// # Errors
+    /// The database failed; nothing was changed.
+    async fn settle(&self, settlements: &[Settlement]) -> Result<SettleReport, Error>;
+
+    /// Extends leases to `lease` from now and returns those that were lost.
+    ///
+    /// # Errors
+    /// The database failed; some leases may have been extended.
+    async fn renew(&self, leases: &[Lease], lease: Duration) -> Result<Vec<DeliveryId>, Error>;
+
+    /// Runs a handler in a unit of work of its own, in which the delivery is settled too.
+    async fn transact(&self, delivery: &Delivery, handler: &dyn InUnitOfWork) -> TransactOutcome;
+
+    /// Removes up to `limit` rows that are not needed any more, each kind; returns how many it removed.
+    ///
+    /// # Errors
+    /// The database failed.
+    async fn purge(&self, limit: u32) -> Result<u64, Error>;
+
+    /// Counts waiting deliveries whose target is not in `known`.
+    ///
+    /// # Errors
+    /// The database failed.
+    async fn orphans(&self, known: &[Arc<str>]) -> Result<Vec<Orphans>, Error>;
+}

@@ -1,0 +1,201 @@
+//! `#[domain_event]`: parse the annotation, validate it against the struct, write the implementation.
+
+use crate::{
+    attribute::{Annotation, Key, Keys, whole},
+    errors::Errors,
+    name,
+    nearest::{list, nearest},
+    payload, stand_in, topic,
+};
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{quote, quote_spanned};
+use std::time::Duration;
+use syn::{DeriveInput, Error, Expr, Ident, LitStr};
+
+const KEYS: Keys = Keys {
+    of: "domain_event",
+    known: &[
+        Key { name: "topic", example: "topic = \"order.paid\"", repeatable: false },
+        Key { name: "version", example: "version = 2", repeatable: false },
+        Key { name: "key", example: "key = order_id", repeatable: false },
+        Key { name: "local", example: "local", repeatable: false },
+        Key { name: "to", example: "to = \"nats\"", repeatable: false },
+        Key { name: "delay", example: "delay = \"5s\"", repeatable: false },
+    ],
+    refused: &[],
+};
+
+/// An annotation that was understood.
+struct DomainEvent {
+    topic: LitStr,
+    version: Option<u16>,
+    key: Option<OrderingKey>,
+    route: Route,
+    delay: Option<Duration>,
+}
+
+/// Who gets the event besides the handlers of this process.
+enum Route {
+    /// The only transport installed.
+    Default,
+    Local,
+    To(LitStr),
+}
+
+enum OrderingKey {
+    Field(Ident),
+    Expr(Expr),
+}
+
+pub(crate) fn expand(annotation: TokenStream, item: TokenStream) -> TokenStream {
+    let generated = match payload::parse(item.clone()) {
+        Ok(input) => match validate(annotation, &input) {
+            Ok(event) => event.expand(&input.ident),
+            Err(error) => [error.to_compile_error(), stand_in::event(&input)].into_iter().collect(),
+        },
+        Err(error) => error.to_compile_error(),
+    };
+    quote!(#item #generated)
+}
+
+fn validate(annotation: TokenStream, input: &DeriveInput) -> Result<DomainEvent, Error> {
+    let mut errors = Errors::default();
+    let fields = payload::check(input, &mut errors);
+    let mut given = Annotation::parse(annotation, &KEYS, &mut errors);
+
+    let topic = given.take("topic").map(|entry| entry.checked(topic::check, &mut errors));
+    if topic.is_none() {
+        let suggested = topic::suggested_by(&input.ident.to_string());
+        errors.at(
+            whole(input.ident.span()),
+            format_args!("the topic is missing; write `#[domain_event(topic = \"{suggested}\")]`"),
+        );
+    }
+    let version = given.take("version").and_then(|entry| {
+        let number = entry.number(1..=u32::from(u16::MAX), "the first `version` is 1", &mut errors)?;
+        u16::try_from(number).ok()
+    });
+    let key = given.take("key").and_then(|entry| {
+        let expr = entry.required(&mut errors)?;
+        Some(ordering_key(expr, input, &fields, &mut errors))
+    });
+    let route = route(&mut given, &mut errors);
+    let delay = given.take("delay").and_then(|entry| entry.duration(&mut errors)).map(|(_, delay)| delay);
+
+    let event = topic.flatten().map(|topic| DomainEvent { topic, version, key, route, delay });
+    errors.none_or(event)
+}
+
+fn ordering_key(expr: Expr, input: &DeriveInput, fields: &[Ident], errors: &mut Errors) -> OrderingKey {
+    let field = match &expr {
+        Expr::Path(path) => path.path.get_ident().filter(|ident| *ident != "self").cloned(),
+        _ => None,
+    };
+    let Some(field) = field else { return OrderingKey::Expr(expr) };
+    // Without named fields the shape is the mistake, and that is reported already.
+    if fields.contains(&field) || !matches!(&input.data, syn::Data::Struct(data) if matches!(data.fields, syn::Fields::Named(_))) {
+        return OrderingKey::Field(field);
+    }
+    let names: Vec<String> = fields.iter().map(ToString::to_string).collect();
+    let names = || names.iter().map(String::as_str);
+    let hint = match (nearest(&field.to_string(), names()), fields.len()) {
+        (Some(meant), _) => format!("did you mean `{meant}`?"),
+        (None, 0) => "it has none; another key is an expression such as `key = self.name()`".to_owned(),
+        (None, 1) => format!("its field is {}", list(names())),
+        (None, _) => format!("its fields are {}", list(names())),
+    };
+    errors.at(field.span(), format_args!("`{}` has no field `{field}`; {hint}", input.ident));
+    OrderingKey::Field(field)
+}
+
+fn route(given: &mut Annotation, errors: &mut Errors) -> Route {
+    let local = given.take("local").inspect(|entry| entry.flag(errors));
+    let Some(to) = given.take("to") else {
+        return if local.is_some() { Route::Local } else { Route::Default };
+    };
+    if local.is_some() {
+        errors.at(to.key.span(), "`local` keeps the event in this process and `to` sends it out; keep one of them");
+        return Route::Local;
+    }
+    to.checked(name::check, errors).map_or(Route::Default, Route::To)
+}
+
+impl DomainEvent {
+    fn expand(&self, ident: &Ident) -> TokenStream {
+        let topic = &self.topic;
+        let version = self.version.map(|version| quote!(const VERSION: ::core::primitive::u16 = #version;));
+        let route = match &self.route {
+            Route::Default => TokenStream::new(),
+            Route::Local => quote!(const LOCAL: ::core::primitive::bool = true;),
+            Route::To(to) => quote! {
+                const TO: ::core::option::Option<&'static ::core::primitive::str> = ::core::option::Option::Some(#to);
+            },
+        };
+        let delay = self.delay.map(|delay| {
+            let delay = duration(delay);
+            quote!(const DELAY: ::core::option::Option<::core::time::Duration> = ::core::option::Option::Some(#delay);)
+        });
+        let key = self.key.as_ref().map(OrderingKey::expand);
+        quote! {
+            #[automatically_derived]
+            impl ::events_core::DomainEvent for #ident {
+                const TOPIC: &'static ::core::primitive::str = #topic;
+                #version
+                #route
+                #delay
+                #key
+            }
+            ::events_core::__private::inventory::submit! {
+                ::events_core::__private::EventDescriptor::of::<#ident>()
+            }
+        }
+    }
+}
+
+impl OrderingKey {
+    fn expand(&self) -> TokenStream {
+        let (receiver, value) = match self {
+            Self::Field(field) => {
+                let receiver = Ident::new("self", field.span());
+                (receiver.clone(), quote!(#receiver.#field))
+            }
+            Self::Expr(expr) => {
+                let value = quote!(#expr);
+                (receiver_in(value.clone()).unwrap_or_else(|| Ident::new("self", Span::call_site())), value)
+            }
+        };
+        // The borrow reaches from the first token of the value to the last, and so does an error about it.
+        let (first, last) = ends(&value);
+        let grouped = quote_spanned!(last=> (#value));
+        let borrowed = quote_spanned!(first=> &#grouped);
+        let text = quote_spanned!(first=> ::events_core::__private::OrderingKey::ordering_key(#borrowed));
+        quote! {
+            fn key(&#receiver) -> ::core::option::Option<::std::string::String> {
+                ::core::option::Option::Some(#text)
+            }
+        }
+    }
+}
+
+/// The `self` of an expression. `self` is hygienic: a receiver made up here would not be the one that an expression
+/// out of a `macro_rules!` means.
+fn receiver_in(tokens: TokenStream) -> Option<Ident> {
+    tokens.into_iter().find_map(|token| match token {
+        TokenTree::Ident(ident) if ident == "self" => Some(ident),
+        TokenTree::Group(group) => receiver_in(group.stream()),
+        _ => None,
+    })
+}
+
+fn ends(tokens: &TokenStream) -> (Span, Span) {
+    let mut spans = tokens.clone().into_iter().map(|token| token.span());
+    let first = spans.next().unwrap_or_else(Span::call_site);
+    (first, spans.last().unwrap_or(first))
+}
+
+/// A duration as tokens that are constant.
+pub(crate) fn duration(duration: Duration) -> TokenStream {
+    // The longest duration that can be written has far fewer than 2^64 milliseconds.
+    let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    quote!(::core::time::Duration::from_millis(#millis))
+}

@@ -1,0 +1,3 @@
+(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+ coalesce(?, CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER)) + ?,
+ coalesce(?, CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER)) + ?, ?)

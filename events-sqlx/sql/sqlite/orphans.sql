@@ -1,0 +1,10 @@
+-- Counts what waits for targets other than ?1 (a JSON array). Hops from target to target, so a long backlog of known targets costs nothing.
+WITH RECURSIVE hop (target) AS (
+  SELECT min(target) FROM outbox WHERE visible_at IS NOT NULL
+  UNION ALL
+  SELECT (SELECT min(o.target) FROM outbox AS o WHERE o.visible_at IS NOT NULL AND o.target > hop.target)
+  FROM hop WHERE hop.target IS NOT NULL
+)
+SELECT hop.target, (SELECT count(*) FROM outbox AS o WHERE o.target = hop.target)
+FROM hop
+WHERE hop.target IS NOT NULL AND hop.target NOT IN (SELECT value FROM json_each(?1))

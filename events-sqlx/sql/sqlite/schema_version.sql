@@ -1,0 +1,1 @@
+SELECT schema_version FROM outbox_meta

@@ -1,0 +1,105 @@
+//! What a database system must answer. Sealed: each answer is SQL written for that system.
+
+use crate::deliveries::{Filter, Waiting};
+use crate::dead_letters::DeadLetter;
+use crate::installed::Installed;
+use crate::migrate::Migration;
+use events_core::{DeliveryId, Lease, LeaseRequest, Leased, Orphans, Planned, Settlement, TargetRequest};
+use sqlx::{Database, Pool, Transaction};
+use std::{future::Future, sync::Arc, time::Duration};
+
+pub(crate) mod sealed {
+    /// Keeps [`Backend`](super::Backend) to this crate.
+    pub trait Sealed {}
+}
+
+/// What a statement needs besides its own data: whose time counts, and what becomes of the delivered.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// Milliseconds after the Unix epoch if a test moves the clock; `None` is the database's own time.
+    pub now: Option<i64>,
+    /// Whether delivered deliveries go to the archive.
+    pub archive: bool,
+}
+
+/// What a batch of settlements did.
+#[derive(Debug)]
+pub enum SettledRows {
+    /// Every lease held. So many deliveries became deliverable because their key was freed.
+    All { freed: u64 },
+    /// Some leases were lost; the transaction must be rolled back.
+    SomeLost,
+}
+
+/// What the error of a COMMIT says about its outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommitFailure {
+    /// The transaction is rolled back.
+    RolledBack,
+    /// It may have been committed.
+    Unknown,
+}
+
+/// A database system that can hold an outbox. Sealed; the systems are modules of this crate.
+///
+/// Its methods are not public API.
+#[doc(hidden)]
+pub trait Backend: Database + sealed::Sealed {
+    /// The system's name, as in error messages.
+    const SYSTEM: &'static str;
+    /// Whether only one transaction can write at a time.
+    const SINGLE_WRITER: bool;
+    /// All migrations, oldest first.
+    const MIGRATIONS: &'static [Migration];
+
+    fn installed() -> &'static Installed<Self>;
+
+    /// Puts the database into the state the outbox relies on.
+    fn prepare(pool: &Pool<Self>) -> impl Future<Output = sqlx::Result<()>> + Send;
+    /// A pool for the relay's own use, so that a business pool in demand cannot starve it.
+    fn own_pool(pool: &Pool<Self>, connections: u32) -> Pool<Self>;
+    /// Begins a transaction that may write.
+    fn begin(pool: &Pool<Self>) -> impl Future<Output = sqlx::Result<Transaction<'static, Self>>> + Send;
+    /// What to do about an error, where it is known; starts with `; `.
+    fn cure(error: &sqlx::Error) -> &'static str;
+    /// What the error of a COMMIT says about its outcome.
+    fn commit_failure(error: &sqlx::Error) -> CommitFailure;
+
+    /// Runs a statement without parameters; several, if separated.
+    fn execute(conn: &mut Self::Connection, sql: String) -> impl Future<Output = sqlx::Result<()>> + Send;
+    fn schema_version(conn: &mut Self::Connection) -> impl Future<Output = sqlx::Result<i64>> + Send;
+    fn set_schema_version(conn: &mut Self::Connection, version: i64) -> impl Future<Output = sqlx::Result<()>> + Send;
+
+    fn append(
+        conn: &mut Self::Connection,
+        planned: &mut [Planned],
+        lease: Duration,
+        terms: Terms,
+    ) -> impl Future<Output = sqlx::Result<()>> + Send;
+    /// Which of the requested targets have something due. A system whose lease costs nothing when idle may name all of them.
+    fn due(pool: &Pool<Self>, request: &LeaseRequest, terms: Terms) -> impl Future<Output = sqlx::Result<Vec<TargetRequest>>> + Send;
+    fn lease(pool: &Pool<Self>, request: &LeaseRequest, terms: Terms) -> impl Future<Output = sqlx::Result<Leased>> + Send;
+    fn settle(conn: &mut Self::Connection, settlements: &[Settlement], terms: Terms)
+    -> impl Future<Output = sqlx::Result<SettledRows>> + Send;
+    fn lost(conn: &mut Self::Connection, leases: &[Lease]) -> impl Future<Output = sqlx::Result<Vec<DeliveryId>>> + Send;
+    fn renew(
+        pool: &Pool<Self>,
+        leases: &[Lease],
+        lease: Duration,
+        terms: Terms,
+    ) -> impl Future<Output = sqlx::Result<Vec<DeliveryId>>> + Send;
+    fn purge(
+        conn: &mut Self::Connection,
+        archive_for: Option<Duration>,
+        limit: u32,
+        terms: Terms,
+    ) -> impl Future<Output = sqlx::Result<u64>> + Send;
+    fn orphans(pool: &Pool<Self>, known: &[Arc<str>]) -> impl Future<Output = sqlx::Result<Vec<Orphans>>> + Send;
+
+    fn count_waiting(pool: &Pool<Self>) -> impl Future<Output = sqlx::Result<u64>> + Send;
+    fn count_dead(pool: &Pool<Self>) -> impl Future<Output = sqlx::Result<u64>> + Send;
+    fn waiting(pool: &Pool<Self>, filter: &Filter, terms: Terms) -> impl Future<Output = sqlx::Result<Vec<Waiting>>> + Send;
+    fn dead(pool: &Pool<Self>, filter: &Filter) -> impl Future<Output = sqlx::Result<Vec<DeadLetter>>> + Send;
+    fn redrive(conn: &mut Self::Connection, ids: &[DeliveryId], terms: Terms) -> impl Future<Output = sqlx::Result<u64>> + Send;
+    fn discard(conn: &mut Self::Connection, ids: &[DeliveryId]) -> impl Future<Output = sqlx::Result<u64>> + Send;
+}

@@ -1,0 +1,238 @@
+//! Puts an outbox together and starts it.
+
+use crate::backend::Backend;
+use crate::database::{Db, failed};
+use crate::migrate::{check_schema, migrate};
+use crate::outbox::{Inner, Outbox};
+use crate::store::Store;
+use crate::UnitOfWork;
+use events_core::{
+    BuildError, Clock, DomainEvent, Error, HandlerFn, OutboxStore, Registry, RegistryBuilder, Relay, RelayOptions, RetryPolicy, Transport,
+};
+use sqlx::Pool;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// The largest payload `publish` takes unless the builder says otherwise, in bytes.
+const MAX_PAYLOAD: usize = 1024 * 1024;
+
+/// What [`Outbox::publish`] does outside a unit of work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OutsideUnitOfWork {
+    /// It is an error: an event without a transaction is most often a mistake.
+    #[default]
+    Reject,
+    /// The event is stored in a transaction of its own, and then delivered like every other.
+    OwnTransaction,
+    /// The event is delivered to all its targets at once without being stored; what fails is an error and is not retried.
+    SendNow,
+}
+
+/// What becomes of delivered deliveries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Retention {
+    /// They are deleted.
+    #[default]
+    Delete,
+    /// They are moved to `outbox_archive` and purged after so long.
+    Archive(Duration),
+}
+
+/// Collects what an outbox needs. Handlers that are linked into the program are found by themselves.
+#[must_use = "an outbox does nothing until `.install()` or `.start()` is called"]
+pub struct OutboxBuilder<DB: Backend> {
+    pool: Pool<DB>,
+    registry: RegistryBuilder,
+    relay: RelayOptions,
+    source: Arc<str>,
+    max_payload: usize,
+    retention: Retention,
+    outside: OutsideUnitOfWork,
+    clock: Clock,
+    migrate: bool,
+    wrap: fn(Arc<dyn OutboxStore>) -> Arc<dyn OutboxStore>,
+}
+
+impl<DB: Backend> OutboxBuilder<DB> {
+    pub(crate) fn new(pool: Pool<DB>) -> Self {
+        let mut registry = Registry::builder();
+        registry.unit_of_work::<UnitOfWork<DB>>();
+        Self {
+            pool,
+            registry,
+            relay: RelayOptions::default(),
+            source: Arc::from("/"),
+            max_payload: MAX_PAYLOAD,
+            retention: Retention::default(),
+            outside: OutsideUnitOfWork::default(),
+            clock: Clock::database(),
+            migrate: true,
+            wrap: |store| store,
+        }
+    }
+
+    /// Gives shared state to handlers that take `State<T>`.
+    pub fn state<T: Clone + Send + Sync + 'static>(mut self, state: T) -> Self {
+        self.registry.state(state);
+        self
+    }
+
+    /// Adds a transport. With one transport every event that is not `local` goes to it; with several, events say `to = ".."`.
+    pub fn transport(mut self, transport: impl Transport) -> Self {
+        self.registry.transport(transport);
+        self
+    }
+
+    /// Adds a handler that is marked `manual`.
+    pub fn handler<H: HandlerFn>(mut self) -> Self {
+        self.registry.handler::<H>();
+        self
+    }
+
+    /// Declares an event type whose `DomainEvent` was written by hand.
+    pub fn event<E: DomainEvent>(mut self) -> Self {
+        self.registry.event::<E>();
+        self
+    }
+
+    /// Takes only the handlers given with [`handler`](Self::handler), not those linked into the program.
+    pub fn without_linked_handlers(mut self) -> Self {
+        self.registry.without_linked_handlers();
+        self
+    }
+
+    /// Accepts events that no handler and no transport takes.
+    pub fn allow_unrouted(mut self) -> Self {
+        self.registry.allow_unrouted();
+        self
+    }
+
+    /// The retry policy of transports, and of handlers that do not have their own.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.registry.retry(policy);
+        self
+    }
+
+    /// The limits of the relay: leases, polling, batches, memory.
+    pub fn relay(mut self, options: RelayOptions) -> Self {
+        self.relay = options;
+        self
+    }
+
+    /// Names this service in its events, as a URI reference such as `/orders`. Default `/`.
+    pub fn source(mut self, source: impl Into<Arc<str>>) -> Self {
+        self.source = source.into();
+        self
+    }
+
+    /// The largest payload that `publish` takes, in bytes. Default 1 MiB.
+    pub fn max_payload(mut self, bytes: usize) -> Self {
+        self.max_payload = bytes;
+        self
+    }
+
+    /// What becomes of delivered deliveries. Default [`Retention::Delete`].
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.retention = retention;
+        self
+    }
+
+    /// What [`Outbox::publish`] does outside a unit of work. Default [`OutsideUnitOfWork::Reject`].
+    pub fn outside_unit_of_work(mut self, policy: OutsideUnitOfWork) -> Self {
+        self.outside = policy;
+        self
+    }
+
+    /// Leaves the tables to [`migrate`] or to you; their version is still checked.
+    pub fn without_migrations(mut self) -> Self {
+        self.migrate = false;
+        self
+    }
+
+    /// Replaces the database's clock by one that tests move.
+    #[cfg(feature = "test-kit")]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Puts something between the relay and the database, so that tests can make it fail.
+    #[cfg(feature = "test-kit")]
+    pub fn wrap_store(mut self, wrap: fn(Arc<dyn OutboxStore>) -> Arc<dyn OutboxStore>) -> Self {
+        self.wrap = wrap;
+        self
+    }
+
+    /// Checks everything, migrates the tables, starts the relay, and makes this the outbox of [`UnitOfWork::run`].
+    ///
+    /// # Errors
+    /// [`Error::Build`] names everything that does not fit together; [`Error::AlreadyInstalled`] if this database system has an
+    /// installed outbox; or the database failed.
+    pub async fn install(self) -> Result<Outbox<DB>, Error> {
+        if DB::installed().is_taken() {
+            return Err(Error::AlreadyInstalled { database: DB::SYSTEM });
+        }
+        let outbox = self.start().await?;
+        if let Err(error) = DB::installed().set(outbox.clone(), false) {
+            // Two installs at once: the second one to get here has started for nothing.
+            outbox.shutdown().await;
+            return Err(error);
+        }
+        Ok(outbox)
+    }
+
+    /// As [`install`](Self::install), but takes the place of an installed outbox, which goes on running until it is shut down.
+    ///
+    /// # Errors
+    /// As [`install`](Self::install), except [`Error::AlreadyInstalled`].
+    pub async fn install_replacing(self) -> Result<Outbox<DB>, Error> {
+        let outbox = self.start().await?;
+        DB::installed().set(outbox.clone(), true)?;
+        Ok(outbox)
+    }
+
+    /// As [`install`](Self::install), but only [`Outbox::run`] reaches it.
+    ///
+    /// # Errors
+    /// As [`install`](Self::install), except [`Error::AlreadyInstalled`].
+    pub async fn start(self) -> Result<Outbox<DB>, Error> {
+        let outbox = self.build().await?;
+        outbox.relay().start();
+        Ok(outbox)
+    }
+
+    /// As [`start`](Self::start), but without background loops: nothing is scanned, settled or renewed by itself.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    #[cfg(feature = "test-kit")]
+    pub async fn start_idle(self) -> Result<Outbox<DB>, Error> {
+        self.build().await
+    }
+
+    async fn build(self) -> Result<Outbox<DB>, Error> {
+        self.relay.check()?;
+        if self.max_payload == 0 {
+            return Err(BuildError::InvalidOption { option: "the payload limit", value: "0".into(), rule: "events need some bytes" }.into());
+        }
+        let registry = self.registry.build()?;
+        for line in registry.describe() {
+            tracing::info!("{line}");
+        }
+        DB::prepare(&self.pool).await.map_err(failed::<DB>("preparing the database"))?;
+        if self.migrate {
+            migrate(&self.pool).await?;
+        } else {
+            check_schema(&self.pool).await?;
+        }
+        let db = Arc::new(Db::new(self.pool, self.clock, self.retention));
+        let store = Arc::new(Store { db: Arc::clone(&db), outbox: OnceLock::new() });
+        let seen_by_relay = (self.wrap)(Arc::clone(&store) as Arc<dyn OutboxStore>);
+        let relay = Relay::new(registry, Arc::clone(&seen_by_relay), self.relay)?;
+        let inner =
+            Arc::new(Inner { db, relay, store: seen_by_relay, source: self.source, max_payload: self.max_payload, outside: self.outside });
+        // The cell was made a few lines above; nobody else can have set it.
+        let _ = store.outbox.set(Arc::downgrade(&inner));
+        Ok(Outbox::from_inner(inner))
+    }
+}

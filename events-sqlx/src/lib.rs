@@ -1,0 +1,25 @@
+#![doc = include_str!("lib.md")]
+
+// The modules stand in the order in which an event flows through them.
+mod builder;
+mod installed;
+mod unit_of_work;
+mod keys;
+mod backend;
+mod database;
+mod outbox;
+mod store;
+mod dead_letters;
+mod deliveries;
+mod migrate;
+
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+
+pub use backend::Backend;
+pub use builder::{OutboxBuilder, OutsideUnitOfWork, Retention};
+pub use dead_letters::{DeadLetter, DeadLetters};
+pub use deliveries::{Filter, Waiting, WaitingState};
+pub use migrate::{Migration, migrate};
+pub use outbox::Outbox;
+pub use unit_of_work::UnitOfWork;

@@ -1,0 +1,273 @@
+//! The outbox of one database: begins units of work, and answers for its deliveries.
+
+use crate::backend::Backend;
+use crate::builder::{OutboxBuilder, OutsideUnitOfWork};
+use crate::database::{Db, failed};
+use crate::{DeadLetters, Filter, UnitOfWork, Waiting};
+use events_core::{Collector, DomainEvent, Error, LoopHealth, Orphans, OutboxStore, Publication, Relay, Stats};
+use sqlx::{Pool, Transaction};
+use std::{fmt, sync::Arc, time::Duration};
+
+/// How long [`Outbox::shutdown`] lets deliveries finish.
+const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(30);
+
+/// The outbox of one database. Clones share it; it runs until [`shutdown`](Self::shutdown).
+pub struct Outbox<DB: Backend>(Arc<Inner<DB>>);
+
+pub(crate) struct Inner<DB: Backend> {
+    pub(crate) db: Arc<Db<DB>>,
+    pub(crate) relay: Relay,
+    pub(crate) store: Arc<dyn OutboxStore>,
+    pub(crate) source: Arc<str>,
+    pub(crate) max_payload: usize,
+    pub(crate) outside: OutsideUnitOfWork,
+}
+
+impl<DB: Backend> Outbox<DB> {
+    /// A builder of an outbox in the database of `pool`.
+    pub fn builder(pool: Pool<DB>) -> OutboxBuilder<DB> {
+        OutboxBuilder::new(pool)
+    }
+
+    pub(crate) fn from_inner(inner: Arc<Inner<DB>>) -> Self {
+        Self(inner)
+    }
+
+    /// The relay, for tests that drive it step by step.
+    #[cfg(feature = "test-kit")]
+    #[must_use]
+    pub fn relay(&self) -> &Relay {
+        &self.0.relay
+    }
+
+    #[cfg(not(feature = "test-kit"))]
+    pub(crate) fn relay(&self) -> &Relay {
+        &self.0.relay
+    }
+
+    /// The store as the relay sees it, for tests that play a relay themselves.
+    #[cfg(feature = "test-kit")]
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn OutboxStore> {
+        &self.0.store
+    }
+
+    pub(crate) fn db(&self) -> &Arc<Db<DB>> {
+        &self.0.db
+    }
+
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Distinguishes this outbox from all others of the process.
+    fn id(&self) -> usize {
+        Arc::as_ptr(&self.0) as usize
+    }
+
+    pub(crate) fn collector(&self) -> Collector {
+        Collector::new(self.id(), Arc::clone(&self.0.source), self.0.max_payload)
+    }
+
+    /// Runs `work` in one transaction: COMMIT on `Ok`, rollback on `Err`, panic or cancellation.
+    ///
+    /// While `work` runs, [`publish`](events_core::publish) on the same task puts events into this unit of work.
+    ///
+    /// # Errors
+    /// Those of `work`; [`Error::NestedUnitOfWork`] inside another unit of work; and as [`UnitOfWork::commit`].
+    ///
+    /// # Cancel safety
+    /// Cancelled while `work` runs, it rolls back. For COMMIT see [`UnitOfWork::commit`].
+    pub async fn run<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&mut UnitOfWork<DB>) -> Result<T, E>,
+        E: From<Error>,
+    {
+        if Collector::current().is_some() {
+            return Err(Error::NestedUnitOfWork.into());
+        }
+        self.run_in_scope(work).await
+    }
+
+    /// As [`run`](Self::run), but allowed inside another unit of work, of which it is independent: it commits on its own
+    /// (REQUIRES_NEW elsewhere).
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); [`Error::SingleWriter`] inside a unit of work of the same database if that has only one writer.
+    ///
+    /// # Cancel safety
+    /// As [`run`](Self::run).
+    pub async fn run_independent<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&mut UnitOfWork<DB>) -> Result<T, E>,
+        E: From<Error>,
+    {
+        if DB::SINGLE_WRITER && Collector::current().is_some_and(|outer| outer.owner() == self.id()) {
+            return Err(Error::SingleWriter { database: DB::SYSTEM }.into());
+        }
+        self.run_in_scope(work).await
+    }
+
+    async fn run_in_scope<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&mut UnitOfWork<DB>) -> Result<T, E>,
+        E: From<Error>,
+    {
+        let mut uow = self.begin().await?;
+        let collector = uow.collector().clone();
+        match collector.scope(work(&mut uow)).await {
+            Ok(value) => {
+                uow.commit().await?;
+                Ok(value)
+            }
+            Err(error) => {
+                // The caller's error matters more than one of the rollback, which the database makes up for by itself.
+                if let Err(error) = uow.rollback().await {
+                    tracing::warn!(%error, "a rollback failed; closing the connection undoes the transaction");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Begins a unit of work, to be ended by [`UnitOfWork::commit`]. Dropping it is a rollback.
+    ///
+    /// Only [`UnitOfWork::publish`] finds it; the free function `publish` needs [`run`](Self::run).
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn begin(&self) -> Result<UnitOfWork<DB>, Error> {
+        let (tx, writer) = self.0.db.begin(&self.0.db.business).await?;
+        Ok(UnitOfWork::new(self.clone(), tx, writer))
+    }
+
+    /// Takes over a transaction that the caller began on the same database.
+    #[must_use]
+    pub fn enlist(&self, tx: Transaction<'static, DB>) -> UnitOfWork<DB> {
+        UnitOfWork::new(self.clone(), tx, None)
+    }
+
+    /// Publishes an event where there may be no unit of work: inside one it joins it, outside
+    /// [`OutsideUnitOfWork`] decides, which the builder was given.
+    ///
+    /// # Errors
+    /// [`Error::NoUnitOfWork`] outside a unit of work with `OutsideUnitOfWork::Reject`, the default; and as
+    /// [`publish`](events_core::publish) and [`UnitOfWork::commit`].
+    pub async fn publish<E: DomainEvent>(&self, event: E) -> Result<(), Error> {
+        match Collector::current() {
+            Some(collector) if collector.owner() == self.id() => collector.push(Publication::of(event)),
+            _ => match self.0.outside {
+                OutsideUnitOfWork::Reject => Err(Error::NoUnitOfWork { topic: E::TOPIC }),
+                OutsideUnitOfWork::OwnTransaction => {
+                    let uow = self.begin().await?;
+                    uow.publish(event)?;
+                    uow.commit().await
+                }
+                OutsideUnitOfWork::SendNow => {
+                    let collector = self.collector();
+                    collector.push(Publication::of(event))?;
+                    self.0.relay.send_now(collector.drain()).await
+                }
+            },
+        }
+    }
+
+    /// What happened since this outbox was started in this process.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.0.relay.stats()
+    }
+
+    /// How the background loops are doing.
+    #[must_use]
+    pub fn health(&self) -> Vec<LoopHealth> {
+        self.0.relay.health()
+    }
+
+    /// How many deliveries are in this process's memory.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.0.relay.in_flight()
+    }
+
+    /// One line per event: its topic and where it goes.
+    #[must_use]
+    pub fn describe(&self) -> Vec<String> {
+        self.0.relay.registry().describe()
+    }
+
+    /// How many deliveries are not settled yet, in memory or not.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn waiting(&self) -> Result<u64, Error> {
+        DB::count_waiting(&self.0.db.business).await.map_err(failed::<DB>("counting deliveries"))
+    }
+
+    /// Lists deliveries that are not settled yet, oldest first.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn list_waiting(&self, filter: &Filter) -> Result<Vec<Waiting>, Error> {
+        let db = &self.0.db;
+        DB::waiting(&db.business, filter, db.terms()).await.map_err(failed::<DB>("listing deliveries"))
+    }
+
+    /// How many dead letters there are.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn dead_count(&self) -> Result<u64, Error> {
+        DB::count_dead(&self.0.db.business).await.map_err(failed::<DB>("counting dead letters"))
+    }
+
+    /// The dead letters, to list, redrive and discard.
+    #[must_use]
+    pub fn dead_letters(&self) -> DeadLetters<DB> {
+        DeadLetters::of(self.clone())
+    }
+
+    /// Counts deliveries whose target this process does not have.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn orphans(&self) -> Result<Vec<Orphans>, Error> {
+        self.0.store.orphans(&self.0.relay.target_names()).await
+    }
+
+    /// Runs maintenance now: purges what is no longer needed and counts orphans.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn maintain(&self) -> Result<(), Error> {
+        self.0.relay.maintain().await
+    }
+
+    /// Stops leasing, lets deliveries finish for at most 30 s and gives back the leases of the rest.
+    ///
+    /// Units of work may go on; what they publish is stored and left to other processes or the next start.
+    ///
+    /// # Cancel safety
+    /// When cancelled, nothing is lost: leases in memory run out. Call it again.
+    pub async fn shutdown(&self) {
+        self.shutdown_within(SHUTDOWN_DEADLINE).await;
+    }
+
+    /// As [`shutdown`](Self::shutdown) with a deadline of your own; returns how many deliveries were still under way at the deadline.
+    pub async fn shutdown_within(&self, deadline: Duration) -> usize {
+        DB::installed().clear(self);
+        self.0.relay.shutdown(deadline).await
+    }
+}
+
+impl<DB: Backend> Clone for Outbox<DB> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<DB: Backend> fmt::Debug for Outbox<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outbox").field("database", &DB::SYSTEM).field("source", &self.0.source).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,83 @@
+//! Leases: taken by the scanner, renewed by the heartbeat, lost to others.
+
+use crate::backend::Terms;
+use crate::sqlite::rows::{envelope, failures, leases_json, names_json};
+use events_core::{Delivery, DeliveryId, Lease, LeaseRequest, Leased, TargetRequest, Unreadable, millis_of};
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::types::Uuid;
+use sqlx::{Row, SqlitePool, query, query_scalar};
+use std::{sync::Arc, time::Duration};
+
+pub(crate) async fn due(pool: &SqlitePool, request: &LeaseRequest, terms: Terms) -> sqlx::Result<Vec<TargetRequest>> {
+    let names: Vec<String> = query_scalar(include_str!("../../sql/sqlite/due_targets.sql"))
+        .bind(names_json(request.targets.iter().map(|target| &*target.name)))
+        .bind(terms.now)
+        .fetch_all(pool)
+        .await?;
+    Ok(request.targets.iter().filter(|target| names.iter().any(|name| **name == *target.name)).cloned().collect())
+}
+
+pub(crate) async fn lease(pool: &SqlitePool, request: &LeaseRequest, terms: Terms) -> sqlx::Result<Leased> {
+    let mut leased = Leased::default();
+    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+    for target in &request.targets {
+        let rows = query(include_str!("../../sql/sqlite/lease.sql"))
+            .bind(&*target.name)
+            .bind(target.limit)
+            .bind(request.token.0)
+            .bind(millis_of(request.lease))
+            .bind(terms.now)
+            .fetch_all(&mut *tx)
+            .await?;
+        for row in rows {
+            match delivery(&row, request, &target.name) {
+                Ok(delivery) => leased.deliveries.push(delivery),
+                Err(Some(unreadable)) => leased.unreadable.push(unreadable),
+                // Without an id nothing can be said about the row; STRICT tables cannot hold such a one.
+                Err(None) => tracing::error!(target_name = %target.name, "a delivery has an id that is no UUID"),
+            }
+        }
+    }
+    tx.commit().await?;
+    // RETURNING promises no order; ids are in the order of publishing.
+    leased.deliveries.sort_unstable_by_key(|delivery| delivery.lease.id);
+    Ok(leased)
+}
+
+fn delivery(row: &SqliteRow, request: &LeaseRequest, target: &Arc<str>) -> Result<Delivery, Option<Unreadable>> {
+    let id = row.try_get::<Uuid, _>(0).map_err(|_| None)?;
+    let lease = Lease { id: DeliveryId(id), token: request.token };
+    match envelope(row, 1, 2) {
+        Ok(envelope) => Ok(Delivery {
+            lease,
+            target: Arc::clone(target),
+            envelope: Arc::new(envelope),
+            failed: row.try_get(10).unwrap_or(0),
+            abandoned: row.try_get(11).unwrap_or(0),
+            failures: failures(row.try_get(12).unwrap_or_default()),
+        }),
+        Err(error) => Err(Some(Unreadable { lease, target: Arc::clone(target), key: row.try_get(4).unwrap_or_default(), error })),
+    }
+}
+
+pub(crate) async fn renew(pool: &SqlitePool, leases: &[Lease], lease: Duration, terms: Terms) -> sqlx::Result<Vec<DeliveryId>> {
+    let json = leases_json(leases.iter());
+    let mut conn = pool.acquire().await?;
+    let renewed = query(include_str!("../../sql/sqlite/renew.sql"))
+        .bind(&json)
+        .bind(millis_of(lease))
+        .bind(terms.now)
+        .execute(&mut *conn)
+        .await?
+        .rows_affected();
+    if renewed == leases.len() as u64 { Ok(Vec::new()) } else { lost_of(&mut conn, json).await }
+}
+
+pub(crate) async fn lost(conn: &mut SqliteConnection, leases: &[Lease]) -> sqlx::Result<Vec<DeliveryId>> {
+    lost_of(conn, leases_json(leases.iter())).await
+}
+
+async fn lost_of(conn: &mut SqliteConnection, leases: String) -> sqlx::Result<Vec<DeliveryId>> {
+    let ids: Vec<Uuid> = query_scalar(include_str!("../../sql/sqlite/lost.sql")).bind(leases).fetch_all(conn).await?;
+    Ok(ids.into_iter().map(DeliveryId).collect())
+}

@@ -1,0 +1,75 @@
+//! Rows to envelopes and back.
+
+use events_core::{DeliveryId, Envelope, EventId, Failure, Headers, Lease};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, types::Uuid};
+use std::{borrow::Cow, sync::Arc};
+use time::OffsetDateTime;
+
+/// The envelope of a row: its event id, and from column `first` topic, version, key, payload, content_type, source, headers, occurred_at.
+///
+/// The error says which column cannot be read; the row itself can be settled nevertheless.
+pub(crate) fn envelope(row: &SqliteRow, event_id: usize, first: usize) -> Result<Envelope, String> {
+    let unreadable = |error: sqlx::Error| error.to_string();
+    let headers: &str = row.try_get(first + 6).map_err(unreadable)?;
+    Ok(Envelope {
+        id: EventId(row.try_get::<Uuid, _>(event_id).map_err(unreadable)?),
+        topic: Cow::Owned(row.try_get(first).map_err(unreadable)?),
+        version: row.try_get(first + 1).map_err(unreadable)?,
+        key: row.try_get(first + 2).map_err(unreadable)?,
+        payload: row.try_get::<Vec<u8>, _>(first + 3).map_err(unreadable)?.into(),
+        content_type: interned(row.try_get(first + 4).map_err(unreadable)?),
+        source: Arc::from(row.try_get::<&str, _>(first + 5).map_err(unreadable)?),
+        headers: if headers == "{}" {
+            Headers::new()
+        } else {
+            serde_json::from_str(headers).map_err(|error| format!("the column `headers` is no JSON object of texts: {error}"))?
+        },
+        occurred_at: from_micros(row.try_get(first + 7).map_err(unreadable)?),
+    })
+}
+
+fn interned(content_type: &str) -> Cow<'static, str> {
+    if content_type == "application/json" { Cow::Borrowed("application/json") } else { Cow::Owned(content_type.to_owned()) }
+}
+
+/// A history that cannot be read is no reason to lose the delivery.
+pub(crate) fn failures(json: Option<&str>) -> Vec<Failure> {
+    json.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default()
+}
+
+pub(crate) fn micros(time: OffsetDateTime) -> i64 {
+    i64::try_from(time.unix_timestamp_nanos() / 1_000).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn from_micros(micros: i64) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+pub(crate) fn from_millis(millis: i64) -> OffsetDateTime {
+    from_micros(millis.saturating_mul(1_000))
+}
+
+/// Leases as a JSON array of `[id, token]`, in hexadecimal.
+pub(crate) fn leases_json<'a>(leases: impl Iterator<Item = &'a Lease>) -> String {
+    let mut json = String::from("[");
+    for lease in leases {
+        if json.len() > 1 {
+            json.push(',');
+        }
+        json.push_str(&format!("[\"{}\",\"{}\"]", lease.id.0.simple(), lease.token.0.simple()));
+    }
+    json.push(']');
+    json
+}
+
+/// Ids as a JSON array, in hexadecimal.
+pub(crate) fn ids_json(ids: &[DeliveryId]) -> String {
+    let ids: Vec<String> = ids.iter().map(|id| format!("\"{}\"", id.0.simple())).collect();
+    format!("[{}]", ids.join(","))
+}
+
+/// Names as a JSON array.
+pub(crate) fn names_json<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    serde_json::Value::from_iter(names).to_string()
+}

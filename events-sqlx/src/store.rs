@@ -1,0 +1,120 @@
+//! The outbox as the relay sees it.
+
+use crate::backend::{Backend, SettledRows};
+use crate::builder::Retention;
+use crate::database::{Db, failed};
+use crate::outbox::{Inner, Outbox};
+use crate::unit_of_work::{Committed, UnitOfWork};
+use async_trait::async_trait;
+use events_core::{
+    Delivery, DeliveryError, DeliveryId, Error, InUnitOfWork, Lease, LeaseRequest, Leased, Orphans, Outcome, OutboxStore, SettleReport,
+    Settlement, TransactOutcome,
+};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+
+/// Answers the relay. The way back to the outbox is weak: the outbox owns the relay, which owns this.
+pub(crate) struct Store<DB: Backend> {
+    pub(crate) db: Arc<Db<DB>>,
+    pub(crate) outbox: OnceLock<Weak<Inner<DB>>>,
+}
+
+impl<DB: Backend> Store<DB> {
+    /// Settles in one transaction; `None` if leases were lost and nothing was changed.
+    async fn try_settle(&self, settlements: &[Settlement]) -> Result<Option<u64>, Error> {
+        let (mut tx, _writer) = self.db.begin(&self.db.relay).await?;
+        let rows = DB::settle(&mut tx, settlements, self.db.terms()).await.map_err(failed::<DB>("settling deliveries"))?;
+        match rows {
+            SettledRows::All { freed } => {
+                tx.commit().await.map_err(failed::<DB>("settling deliveries"))?;
+                Ok(Some(freed))
+            }
+            SettledRows::SomeLost => {
+                tx.rollback().await.map_err(failed::<DB>("settling deliveries"))?;
+                Ok(None)
+            }
+        }
+    }
+
+    async fn lost(&self, settlements: &[Settlement]) -> Result<Vec<DeliveryId>, Error> {
+        let leases: Vec<Lease> = settlements.iter().map(|settlement| settlement.lease).collect();
+        let mut conn = self.db.relay.acquire().await.map_err(failed::<DB>("looking for lost leases"))?;
+        DB::lost(&mut conn, &leases).await.map_err(failed::<DB>("looking for lost leases"))
+    }
+}
+
+#[async_trait]
+impl<DB: Backend> OutboxStore for Store<DB> {
+    async fn lease(&self, request: &LeaseRequest) -> Result<Leased, Error> {
+        // Look before you leap: an idle scanner must not stand in the line of those who write.
+        let targets = DB::due(&self.db.relay, request, self.db.terms()).await.map_err(failed::<DB>("looking for due deliveries"))?;
+        if targets.is_empty() {
+            return Ok(Leased::default());
+        }
+        let _writer = self.db.writer().await?;
+        let request = LeaseRequest { targets, ..*request };
+        DB::lease(&self.db.relay, &request, self.db.terms()).await.map_err(failed::<DB>("leasing deliveries"))
+    }
+
+    async fn settle(&self, settlements: &[Settlement]) -> Result<SettleReport, Error> {
+        // Lost leases are rare, so the batch is tried as a whole first; only then is it worth asking which ones.
+        let mut held: Vec<Settlement> = settlements.to_vec();
+        let mut lost = Vec::new();
+        loop {
+            if let Some(freed) = self.try_settle(&held).await? {
+                return Ok(SettleReport { lost, freed });
+            }
+            let gone = self.lost(&held).await?;
+            held.retain(|settlement| !gone.contains(&settlement.lease.id));
+            lost.extend(gone);
+        }
+    }
+
+    async fn renew(&self, leases: &[Lease], lease: Duration) -> Result<Vec<DeliveryId>, Error> {
+        let _writer = self.db.writer().await?;
+        DB::renew(&self.db.heartbeat, leases, lease, self.db.terms()).await.map_err(failed::<DB>("renewing leases"))
+    }
+
+    async fn transact(&self, delivery: &Delivery, handler: &dyn InUnitOfWork) -> TransactOutcome {
+        let Some(outbox) = self.outbox.get().and_then(Weak::upgrade).map(Outbox::from_inner) else {
+            return TransactOutcome::Failed(DeliveryError::unavailable("the outbox is gone"));
+        };
+        let mut uow: UnitOfWork<DB> = match outbox.begin().await {
+            Ok(uow) => uow,
+            // The handler has not been called: that is no attempt.
+            Err(error) => return TransactOutcome::Failed(DeliveryError::unavailable(error)),
+        };
+        let collector = uow.collector().clone();
+        if let Err(error) = collector.scope(handler.call(&mut uow)).await {
+            drop(uow);
+            return TransactOutcome::Failed(error);
+        }
+        let settlement = Settlement {
+            lease: delivery.lease,
+            target: Arc::clone(&delivery.target),
+            key: delivery.envelope.key.clone(),
+            outcome: Outcome::Delivered,
+        };
+        match uow.finish(Some(settlement)).await {
+            Ok(Committed::Yes { freed }) => TransactOutcome::Settled { freed },
+            Ok(Committed::LeaseLost) => TransactOutcome::LeaseLost,
+            Err(Error::CommitUnknown { .. }) => TransactOutcome::Unknown,
+            Err(error) => TransactOutcome::Failed(error.into()),
+        }
+    }
+
+    async fn purge(&self, limit: u32) -> Result<u64, Error> {
+        let archive_for = match self.db.retention {
+            Retention::Archive(keep) => Some(keep),
+            Retention::Delete => None,
+        };
+        let (mut tx, _writer) = self.db.begin(&self.db.relay).await?;
+        let removed = DB::purge(&mut tx, archive_for, limit, self.db.terms()).await.map_err(failed::<DB>("purging"))?;
+        tx.commit().await.map_err(failed::<DB>("purging"))?;
+        Ok(removed)
+    }
+
+    async fn orphans(&self, known: &[Arc<str>]) -> Result<Vec<Orphans>, Error> {
+        DB::orphans(&self.db.relay, known).await.map_err(failed::<DB>("counting orphaned deliveries"))
+    }
+}

@@ -1,0 +1,247 @@
+//! One database transaction and the events it causes.
+
+use crate::backend::{Backend, CommitFailure, SettledRows};
+use crate::database::{Writer, failed};
+use crate::Outbox;
+use events_core::{Collected, Collector, Completion, DomainEvent, Error, Publication, Settlement, UnitOfWorkArg};
+use sqlx::Transaction;
+use std::fmt;
+
+/// One database transaction plus the events it causes.
+///
+/// Deliberately without a lifetime parameter: only then is `AsyncFnOnce(&mut UnitOfWork<DB>)` general enough for the future to be
+/// `Send` when it is spawned (rust-lang/rust#126350).
+pub struct UnitOfWork<DB: Backend> {
+    tx: Transaction<'static, DB>,
+    events: Events<DB>,
+    /// How many savepoints are open. Not 0 at commit means that a savepoint's future was dropped.
+    savepoints: usize,
+    writer: Writer,
+}
+
+/// The events of a unit of work. Unless it is told otherwise, its drop is a rollback.
+struct Events<DB: Backend> {
+    outbox: Outbox<DB>,
+    collector: Collector,
+    /// Events whose savepoint was rolled back; handlers of rollbacks hear of them when the unit of work is over.
+    undone: Vec<Collected>,
+    /// The events once they are on their way to COMMIT.
+    committing: Vec<Collected>,
+    completion: Completion,
+}
+
+impl<DB: Backend> Drop for Events<DB> {
+    fn drop(&mut self) {
+        let registry = self.outbox.relay().registry();
+        registry.completed(std::mem::take(&mut self.undone), Completion::RolledBack);
+        self.committing.append(&mut self.collector.drain());
+        registry.completed(std::mem::take(&mut self.committing), self.completion);
+    }
+}
+
+/// How a commit went, where it was no error.
+#[derive(Debug)]
+pub(crate) enum Committed {
+    Yes { freed: u64 },
+    /// The delivery to settle had lost its lease; everything was rolled back.
+    LeaseLost,
+}
+
+impl<DB: Backend> UnitOfWork<DB> {
+    /// Runs `work` in a unit of work of the installed outbox: COMMIT on `Ok`, rollback on `Err`, panic or cancellation.
+    ///
+    /// ```no_run
+    /// # use events_core::{domain_event, publish};
+    /// # use events_sqlx::sqlite::UnitOfWork;
+    /// # #[domain_event(topic = "order.payok", local)] #[derive(serde::Serialize, serde::Deserialize)] struct OrderPaid { order_id: i64 }
+    /// # async fn f(id: i64) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// UnitOfWork::run(async |uow| {
+    ///     sqlx::query("UPDATE orders SET paid = 1 WHERE id = ?").bind(id).execute(uow.conn()).await?;
+    ///     publish(OrderPaid { order_id: id })?;
+    ///     Ok(())
+    /// }).await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of `work`, and as [`Outbox::run`].
+    ///
+    /// # Cancel safety
+    /// As [`Outbox::run`].
+    pub async fn run<T, E, F>(work: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&mut UnitOfWork<DB>) -> Result<T, E>,
+        E: From<Error>,
+    {
+        DB::installed().get()?.run(work).await
+    }
+
+    /// As [`run`](Self::run), but allowed inside another unit of work, of which it is independent: it commits on its own.
+    ///
+    /// # Errors
+    /// Those of `work`, and as [`Outbox::run_independent`].
+    pub async fn run_independent<T, E, F>(work: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&mut UnitOfWork<DB>) -> Result<T, E>,
+        E: From<Error>,
+    {
+        DB::installed().get()?.run_independent(work).await
+    }
+
+    /// Begins a unit of work of the installed outbox, to be ended by [`commit`](Self::commit). Dropping it is a rollback.
+    ///
+    /// # Errors
+    /// No outbox is installed, or the database failed.
+    pub async fn begin() -> Result<Self, Error> {
+        DB::installed().get()?.begin().await
+    }
+
+    /// Takes over a transaction that the caller began, for the installed outbox.
+    ///
+    /// # Errors
+    /// No outbox is installed.
+    pub fn enlist(tx: Transaction<'static, DB>) -> Result<Self, Error> {
+        Ok(DB::installed().get()?.enlist(tx))
+    }
+
+    pub(crate) fn new(outbox: Outbox<DB>, tx: Transaction<'static, DB>, writer: Writer) -> Self {
+        let collector = outbox.collector();
+        let events =
+            Events { outbox, collector, undone: Vec::new(), committing: Vec::new(), completion: Completion::RolledBack };
+        Self { tx, events, savepoints: 0, writer }
+    }
+
+    pub(crate) fn collector(&self) -> &Collector {
+        &self.events.collector
+    }
+
+    /// The connection of this transaction, usable as a sqlx executor.
+    pub fn conn(&mut self) -> &mut DB::Connection {
+        &mut self.tx
+    }
+
+    /// Publishes an event; the explicit form of [`events_core::publish`].
+    ///
+    /// # Errors
+    /// The event cannot be serialized or is too large.
+    pub fn publish<E: DomainEvent>(&self, event: E) -> Result<(), Error> {
+        self.publish_with(Publication::of(event))
+    }
+
+    /// Publishes an event with options.
+    ///
+    /// # Errors
+    /// The event cannot be serialized or is too large.
+    pub fn publish_with<E: DomainEvent>(&self, publication: Publication<E>) -> Result<(), Error> {
+        self.events.collector.push(publication)
+    }
+
+    /// Runs `work` behind a savepoint: on `Err` its writes and its events are undone together, and nothing else.
+    ///
+    /// # Errors
+    /// Those of `work`; [`Error::AbandonedSavepoint`] after an earlier savepoint was abandoned; or the database failed.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: dropping the future half-way leaves work that can be neither kept nor undone, so the unit of work
+    /// refuses to commit.
+    pub async fn savepoint<T, E, F>(&mut self, work: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&mut UnitOfWork<DB>) -> Result<T, E>,
+        E: From<Error>,
+    {
+        let depth = self.savepoints + 1;
+        let mark = self.events.collector.mark();
+        // From here on the savepoint counts as open until this function says that it is not.
+        self.savepoints = depth;
+        DB::execute(&mut self.tx, format!("SAVEPOINT events_{depth}")).await.map_err(failed::<DB>("setting a savepoint"))?;
+        let outcome = work(self).await;
+        if self.savepoints != depth {
+            return Err(Error::AbandonedSavepoint.into());
+        }
+        if outcome.is_err() {
+            let undone = self.events.collector.split_off(mark);
+            self.events.undone.extend(undone);
+            DB::execute(&mut self.tx, format!("ROLLBACK TO SAVEPOINT events_{depth}"))
+                .await
+                .map_err(failed::<DB>("rolling back to a savepoint"))?;
+        }
+        DB::execute(&mut self.tx, format!("RELEASE SAVEPOINT events_{depth}")).await.map_err(failed::<DB>("releasing a savepoint"))?;
+        self.savepoints = depth - 1;
+        outcome
+    }
+
+    /// Runs the `#[before_commit]` handlers, writes the events to the outbox, commits, and hands the events over.
+    ///
+    /// # Errors
+    /// [`Error::CommitUnknown`] if the connection was lost during COMMIT; after every other error nothing was committed.
+    ///
+    /// # Cancel safety
+    /// Cancelled before COMMIT is sent, it rolls back. Cancelled during COMMIT, the outcome is unknown to the caller; if it was
+    /// committed, the scanner delivers the events when their lease has run out.
+    pub async fn commit(self) -> Result<(), Error> {
+        self.finish(None).await.map(drop)
+    }
+
+    /// Rolls back. Dropping the unit of work does the same, in the background.
+    ///
+    /// # Errors
+    /// The database failed; the transaction is rolled back nevertheless when its connection is closed.
+    pub async fn rollback(self) -> Result<(), Error> {
+        let Self { tx, events, writer, .. } = self;
+        let rolled_back = tx.rollback().await.map_err(failed::<DB>("rolling back"));
+        drop(writer);
+        drop(events);
+        rolled_back
+    }
+
+    /// Commits; with `settlement`, only if that delivery's lease still holds, and settles it in the same transaction.
+    pub(crate) async fn finish(mut self, settlement: Option<Settlement>) -> Result<Committed, Error> {
+        if self.savepoints > 0 {
+            return Err(Error::AbandonedSavepoint);
+        }
+        let collector = self.events.collector.clone();
+        let outbox = self.events.outbox.clone();
+        if collector.mark() > 0 {
+            collector.scope(outbox.relay().registry().before_commit(&collector, &mut self)).await?;
+            if self.savepoints > 0 {
+                return Err(Error::AbandonedSavepoint);
+            }
+        }
+        let Self { mut tx, mut events, writer, .. } = self;
+        events.committing = collector.drain();
+        let mut hand_over = outbox.relay().plan(events.committing.clone())?;
+        let (lease, terms) = (outbox.relay().options().lease, outbox.db().terms());
+        if !hand_over.planned().is_empty() {
+            DB::append(&mut tx, hand_over.planned_mut(), lease, terms).await.map_err(failed::<DB>("writing events to the outbox"))?;
+        }
+        let mut freed = 0;
+        if let Some(settlement) = settlement {
+            match DB::settle(&mut tx, &[settlement], terms).await.map_err(failed::<DB>("settling a delivery"))? {
+                SettledRows::All { freed: by_key } => freed = by_key,
+                SettledRows::SomeLost => return Ok(Committed::LeaseLost),
+            }
+        }
+        if let Err(source) = tx.commit().await {
+            return Err(match DB::commit_failure(&source) {
+                CommitFailure::RolledBack => failed::<DB>("committing; nothing was committed")(source),
+                CommitFailure::Unknown => {
+                    events.completion = Completion::Unknown;
+                    Error::CommitUnknown { source: Box::new(source) }
+                }
+            });
+        }
+        // No await from here: a cancelled caller cannot come between COMMIT and hand-over.
+        hand_over.hand_over();
+        drop(writer);
+        events.completion = Completion::Committed;
+        Ok(Committed::Yes { freed })
+    }
+}
+
+impl<DB: Backend> UnitOfWorkArg for UnitOfWork<DB> {}
+
+impl<DB: Backend> fmt::Debug for UnitOfWork<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnitOfWork").field("events", &self.events.collector.mark()).field("savepoints", &self.savepoints).finish_non_exhaustive()
+    }
+}

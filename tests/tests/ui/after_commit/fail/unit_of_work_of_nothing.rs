@@ -1,0 +1,17 @@
+use events_core::{after_commit, domain_event};
+use serde::{Deserialize, Serialize};
+
+#[domain_event(topic = "order.paid")]
+#[derive(Serialize, Deserialize)]
+struct OrderPaid {
+    order_id: i64,
+}
+
+struct TicketDesk;
+
+#[after_commit]
+async fn issue_ticket(event: OrderPaid, _desk: &mut TicketDesk) {
+    let _ = event.order_id;
+}
+
+fn main() {}

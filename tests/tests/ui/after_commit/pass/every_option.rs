@@ -1,0 +1,76 @@
+use events_core::{HandlerFn, Metadata, State, UnitOfWorkArg, after_commit, domain_event};
+use serde::{Deserialize, Serialize};
+use std::{error::Error, sync::Arc};
+
+#[domain_event(topic = "order.paid")]
+#[derive(Serialize, Deserialize)]
+struct OrderPaid {
+    order_id: i64,
+}
+
+#[derive(Clone)]
+struct TicketDesk;
+
+struct UnitOfWork;
+impl UnitOfWorkArg for UnitOfWork {}
+
+#[after_commit]
+async fn issue_ticket(_: OrderPaid) {}
+
+#[after_commit(
+    name = "ticketing.print",
+    renamed_from = "print",
+    renamed_from = ["print_ticket", "ticket-printer"],
+    attempts = 5,
+    backoff = "1s..10m",
+    timeout = "30s",
+    concurrency = 8,
+    manual,
+)]
+pub async fn print_ticket(
+    OrderPaid { order_id }: OrderPaid,
+    State(_desk): State<TicketDesk>,
+    metadata: Metadata,
+) -> Result<(), std::io::Error> {
+    println!("{order_id} {metadata:?}");
+    Ok(())
+}
+
+#[after_commit(backoff = "30s")]
+pub(crate) async fn book(mut event: OrderPaid, uow: &mut UnitOfWork, _: Metadata) -> Result<(), Box<dyn Error + Send + Sync>> {
+    event.order_id += 1;
+    let _ = uow;
+    Ok(())
+}
+
+#[after_commit(backoff = "1s, 5s, 30s")]
+async fn call_back(_: OrderPaid, State(call): State<Arc<dyn Fn(&str) -> String + Send + Sync>>) -> Result<(), String> {
+    let _ = call("order");
+    Ok(())
+}
+
+#[after_commit]
+async fn r#match(_: OrderPaid, _: State<&'static str>, _: State<(TicketDesk, u8)>) -> Result<(), events_core::DeliveryError> {
+    Err(events_core::DeliveryError::terminal("no"))
+}
+
+mod elsewhere {
+    #[events_core::after_commit]
+    pub async fn issue_receipt(_: super::OrderPaid) -> anyhow::Result<()> {
+        Ok(())
+    }
+}
+
+fn is_handler<H: HandlerFn>() {}
+
+fn main() {
+    use elsewhere::issue_receipt;
+    is_handler::<issue_ticket>();
+    is_handler::<print_ticket>();
+    is_handler::<book>();
+    is_handler::<call_back>();
+    is_handler::<r#match>();
+    is_handler::<issue_receipt>();
+    // The function stays a function.
+    drop(issue_ticket(OrderPaid { order_id: 1 }));
+}

@@ -1,0 +1,11 @@
+use events_core::domain_event;
+use serde::{Deserialize, Serialize};
+
+#[domain_event(topic = "order.paid")]
+#[domain_event(topic = "order.payok")]
+#[derive(Serialize, Deserialize)]
+struct OrderPaid {
+    order_id: i64,
+}
+
+fn main() {}

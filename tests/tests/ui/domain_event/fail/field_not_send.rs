@@ -1,0 +1,11 @@
+use events_core::domain_event;
+use serde::{Deserialize, Serialize};
+
+#[domain_event(topic = "order.paid")]
+#[derive(Serialize, Deserialize)]
+struct OrderPaid {
+    #[serde(skip)]
+    cache: std::rc::Rc<i64>,
+}
+
+fn main() {}

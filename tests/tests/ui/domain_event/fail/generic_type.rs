@@ -1,0 +1,10 @@
+use events_core::domain_event;
+use serde::{Deserialize, Serialize};
+
+#[domain_event(topic = "order.paid")]
+#[derive(Serialize, Deserialize)]
+struct OrderPaid<Id> {
+    order_id: Id,
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+use events_core::domain_event;
+use serde::{Deserialize, Serialize};
+
+#[domain_event(topic = "order.paid", key = customer)]
+#[derive(Serialize, Deserialize)]
+struct OrderPaid {
+    order_id: i64,
+    amount_cents: i64,
+}
+
+fn main() {}

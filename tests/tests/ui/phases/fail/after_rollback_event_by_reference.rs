@@ -1,0 +1,15 @@
+use events_core::{after_rollback, domain_event};
+use serde::{Deserialize, Serialize};
+
+#[domain_event(topic = "order.paid")]
+#[derive(Serialize, Deserialize)]
+struct OrderPaid {
+    order_id: i64,
+}
+
+#[after_rollback]
+async fn audit(event: &OrderPaid) {
+    let _ = event.order_id;
+}
+
+fn main() {}

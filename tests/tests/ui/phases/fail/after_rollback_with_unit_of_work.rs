@@ -1,0 +1,18 @@
+use events_core::{UnitOfWorkArg, after_rollback, domain_event};
+use serde::{Deserialize, Serialize};
+
+#[domain_event(topic = "order.paid")]
+#[derive(Serialize, Deserialize)]
+struct OrderPaid {
+    order_id: i64,
+}
+
+struct UnitOfWork;
+impl UnitOfWorkArg for UnitOfWork {}
+
+#[after_rollback]
+async fn audit(event: OrderPaid, _uow: &mut UnitOfWork) {
+    let _ = event.order_id;
+}
+
+fn main() {}
