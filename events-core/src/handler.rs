@@ -143,15 +143,13 @@ inventory::collect!(&'static HandlerDescriptor);
 
 /// What `#[after_commit(..)]` may say; `None` takes the outbox's default.
 #[doc(hidden)]
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct HandlerOptions {
     pub attempts: Option<u32>,
     pub backoff: Option<&'static Backoff>,
     pub timeout: Option<Duration>,
     pub concurrency: Option<usize>,
 }
-
-impl Copy for HandlerOptions {}
 
 /// How long to wait between attempts.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,9 +1,10 @@
 //! The deliveries of one target in memory: what waits, how many run, and whether the target is paused.
 
 use crate::registry::Target;
+use crate::leases::HeldLease;
 use crate::{Delivery, retry::around};
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::{AtomicUsize, Ordering::{AcqRel, Acquire}}};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::{AtomicUsize, Ordering::{AcqRel, Acquire, Relaxed}}};
 use std::time::{Duration, Instant};
 use tokio::{runtime::Handle, sync::OwnedSemaphorePermit, task::JoinSet};
 
@@ -12,6 +13,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LAST_PAUSE: Duration = Duration::from_secs(30);
 const FAST_DRAIN: Duration = Duration::from_secs(1);
 const SLOW_DRAIN: Duration = Duration::from_secs(5);
+/// How many deliveries the scanner asks for at first, before it knows how fast the target is and how large the payloads are.
+const FIRST_WINDOW: usize = 64;
 
 /// Where a delivery came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,11 +23,17 @@ pub(crate) enum Source {
     Scanner,
 }
 
-/// A delivery in memory, with the room it takes.
+/// A delivery in memory, with what it holds until it is settled.
 pub(crate) struct InFlight {
     pub(crate) delivery: Delivery,
     pub(crate) source: Source,
-    pub(crate) room: Room,
+    pub(crate) holds: Holds,
+}
+
+/// The room of a delivery in memory, and its lease.
+pub(crate) struct Holds {
+    pub(crate) _room: Room,
+    pub(crate) _lease: HeldLease,
 }
 
 /// A place in a lane, from reservation to settlement.
@@ -47,6 +56,8 @@ pub(crate) struct Lane {
     hand_over: usize,
     /// Upper bound of the scanner's appetite.
     max_window: usize,
+    /// The mean size of the payloads the scanner last leased, in bytes.
+    payload: AtomicUsize,
     state: Mutex<State>,
     workers: Mutex<JoinSet<()>>,
 }
@@ -70,13 +81,13 @@ enum Breaker {
 
 impl Lane {
     pub(crate) fn new(target: Target, hand_over: usize, max_window: usize) -> Self {
-        let window = (target.concurrency * target.max_batch * 4).clamp(64, max_window.max(64));
         Self {
             target,
             held: AtomicUsize::new(0),
             hand_over,
-            max_window: max_window.max(64),
-            state: Mutex::new(State { waiting: VecDeque::new(), running: 0, breaker: Breaker::Closed, window, filled: None }),
+            max_window: max_window.max(FIRST_WINDOW),
+            payload: AtomicUsize::new(0),
+            state: Mutex::new(State { waiting: VecDeque::new(), running: 0, breaker: Breaker::Closed, window: FIRST_WINDOW, filled: None }),
             workers: Mutex::default(),
         }
     }
@@ -88,7 +99,11 @@ impl Lane {
         }
         let room = Room { lane: Arc::clone(self), _memory: Some(memory) };
         // The room counts itself out again if there turns out to be none.
-        (self.held.fetch_add(1, AcqRel) < self.hand_over).then_some(room)
+        if self.held.fetch_add(1, AcqRel) < self.hand_over {
+            return Some(room);
+        }
+        self.window_filled();
+        None
     }
 
     /// Room for a delivery that the scanner leased; the appetite has bounded their number.
@@ -101,8 +116,18 @@ impl Lane {
         self.held.load(Acquire)
     }
 
-    /// How many deliveries the scanner should lease now.
-    pub(crate) fn appetite(&self) -> usize {
+    /// How many deliveries the scanner should lease now, so that their payloads fit into `memory` bytes.
+    pub(crate) fn appetite(&self, memory: usize) -> usize {
+        let fit = memory / self.payload.load(Relaxed).max(1);
+        self.hunger().min(fit.max(1))
+    }
+
+    /// Notes the mean size of payloads, in bytes.
+    pub(crate) fn payloads_weigh(&self, mean: usize) {
+        self.payload.store(mean, Relaxed);
+    }
+
+    fn hunger(&self) -> usize {
         let mut state = self.state();
         let busy = state.waiting.len() + state.running;
         match state.breaker {
@@ -119,7 +144,7 @@ impl Lane {
         }
     }
 
-    /// Notes that the scanner got all it asked for, so that there is probably more.
+    /// Notes that there is probably more in the table: the scanner got all it asked for, or a commit found no room.
     pub(crate) fn window_filled(&self) {
         self.state().filled = Some(Instant::now());
     }

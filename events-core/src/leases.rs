@@ -2,7 +2,7 @@
 
 use crate::{DeliveryId, Lease, LeaseToken};
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// All leases of deliveries in memory. The times are this process's own, and begin before the database's: a lease believed to be alive
@@ -15,11 +15,25 @@ struct Held {
     expires: Instant,
 }
 
+/// A lease in memory. Dropping it ends the renewals, so that no delivery can be forgotten and still be kept from others.
+pub(crate) struct HeldLease {
+    leases: Arc<Leases>,
+    lease: Lease,
+}
+
+impl Drop for HeldLease {
+    fn drop(&mut self) {
+        self.leases.release(self.lease);
+    }
+}
+
 impl Leases {
-    pub(crate) fn hold(&self, leases: impl Iterator<Item = Lease>, expires: Instant) {
-        self.map().extend(leases.map(|lease| (lease.id, Held { token: lease.token, expires })));
+    pub(crate) fn hold(self: &Arc<Self>, lease: Lease, expires: Instant) -> HeldLease {
+        self.map().insert(lease.id, Held { token: lease.token, expires });
+        HeldLease { leases: Arc::clone(self), lease }
     }
 
+    /// Forgets a lease, because it is over or lost.
     pub(crate) fn release(&self, lease: Lease) {
         let mut map = self.map();
         // A later claim of the same delivery may be in memory by now; it has another token.
@@ -62,14 +76,16 @@ mod tests {
 
     #[test]
     fn a_lease_dies_with_its_time_and_only_its_own_token_releases_it() {
-        let leases = Leases::default();
+        let leases = Arc::new(Leases::default());
         let lease = Lease { id: DeliveryId::now(), token: LeaseToken::fresh() };
-        leases.hold([lease].into_iter(), Instant::now() + Duration::from_secs(5));
+        let held = leases.hold(lease, Instant::now() + Duration::from_secs(5));
         assert!(leases.is_alive(lease));
         leases.release(Lease { token: LeaseToken::fresh(), ..lease });
         assert!(leases.is_alive(lease));
         assert_eq!(leases.expiring(Duration::from_secs(10)), [lease]);
         leases.renewed(&[lease], Instant::now());
         assert!(!leases.is_alive(lease));
+        drop(held);
+        assert!(leases.map().is_empty());
     }
 }

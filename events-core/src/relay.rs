@@ -1,7 +1,7 @@
 //! Drives deliveries to their targets and settles them, whether they were handed over from memory or leased by the scanner.
 
 use crate::leases::Leases;
-use crate::lane::{InFlight, Lane, Room, Source};
+use crate::lane::{Holds, InFlight, Lane, Room, Source};
 use crate::registry::TargetKind;
 use crate::dispatcher::{Verdict, call_handler, send_batch};
 use crate::settler::{Pending, Settler};
@@ -19,6 +19,8 @@ use tokio::{runtime::Handle, sync::{Notify, Semaphore}, task::JoinHandle};
 
 /// A delivery takes at least this much of the hand-over memory, for its envelope and its lease.
 const MEMORY_UNIT: usize = 1024;
+/// Every how many rounds maintenance does what costs a walk over all keys.
+const THOROUGH_ROUNDS: u64 = 10;
 /// How often `shutdown` looks whether everything is settled.
 const SHUTDOWN_POLL: Duration = Duration::from_millis(5);
 
@@ -94,7 +96,7 @@ pub(crate) struct Engine {
     pub(crate) options: RelayOptions,
     pub(crate) lanes: Vec<Arc<Lane>>,
     pub(crate) lane_of: HashMap<Arc<str>, usize>,
-    pub(crate) leases: Leases,
+    pub(crate) leases: Arc<Leases>,
     pub(crate) settler: Settler,
     memory: Arc<Semaphore>,
     /// Wakes the scanner: a key was freed, memory overflowed, a lane runs low.
@@ -133,7 +135,7 @@ impl Relay {
             store,
             lanes,
             lane_of,
-            leases: Leases::default(),
+            leases: Arc::default(),
             settler: Settler::new(),
             memory,
             wake: Notify::new(),
@@ -197,7 +199,7 @@ impl Relay {
     /// # Errors
     /// The database failed.
     pub async fn maintain(&self) -> Result<(), Error> {
-        self.0.maintain().await
+        self.0.maintain(true).await
     }
 
     /// The registry this relay delivers by.
@@ -413,7 +415,10 @@ impl HandOver {
         let mut leased: Vec<(usize, InFlight)> = Vec::with_capacity(planned.len());
         for Planned { delivery, delay, lane, room, waits_for_key } in planned {
             match room {
-                Some(room) => leased.push((lane, InFlight { delivery, source: Source::Memory, room })),
+                Some(room) => {
+                    let lease = engine.leases.hold(delivery.lease, begun + engine.options.lease);
+                    leased.push((lane, InFlight { delivery, source: Source::Memory, holds: Holds { _room: room, _lease: lease } }));
+                }
                 None if waits_for_key || !delay.is_zero() => {}
                 None => overflowed += 1,
             }
@@ -422,7 +427,7 @@ impl HandOver {
             count(&engine.counters.overflowed, overflowed);
             engine.wake.notify_one();
         }
-        engine.accept(leased, begun);
+        engine.accept(leased);
     }
 }
 
@@ -439,9 +444,8 @@ impl Engine {
         lane.reserve(Arc::clone(&self.memory).try_acquire_many_owned(units).ok()?)
     }
 
-    /// Takes leased deliveries, whose leases began at `begun`, and gets them going.
-    pub(crate) fn accept(self: &Arc<Self>, leased: Vec<(usize, InFlight)>, begun: Instant) {
-        self.leases.hold(leased.iter().map(|(_, flight)| flight.delivery.lease), begun + self.options.lease);
+    /// Takes leased deliveries, each with the index of its lane, and gets them going.
+    pub(crate) fn accept(self: &Arc<Self>, leased: Vec<(usize, InFlight)>) {
         let mut by_lane: Vec<(usize, Vec<InFlight>)> = Vec::new();
         for (lane, flight) in leased {
             match by_lane.iter_mut().find(|(index, _)| *index == lane) {
@@ -470,7 +474,6 @@ impl Engine {
             for flight in expired {
                 // Another process may have it: starting it now could deliver it twice.
                 tracing::warn!(delivery = %flight.delivery.lease.id, "the lease was lost before the delivery began");
-                self.leases.release(flight.delivery.lease);
                 count(&self.counters.lease_lost, 1);
             }
             if alive.is_empty() {
@@ -529,7 +532,6 @@ impl Engine {
             }
             Verdict::Settled { freed } => {
                 answered();
-                self.leases.release(delivery.lease);
                 count(match flight.source {
                     Source::Memory => &self.counters.delivered_from_memory,
                     Source::Scanner => &self.counters.delivered_by_scanner,
@@ -538,11 +540,9 @@ impl Engine {
                     self.wake.notify_one();
                 }
             }
-            Verdict::LeaseLost => {
-                self.leases.release(delivery.lease);
-                count(&self.counters.lease_lost, 1);
-            }
-            Verdict::Unknown => self.leases.release(delivery.lease),
+            Verdict::LeaseLost => count(&self.counters.lease_lost, 1),
+            // The lease is no longer renewed: if the delivery was not settled, it comes again.
+            Verdict::Unknown => {}
             Verdict::Unavailable(error) => {
                 if let Some((pause, waiting)) = lane.pause() {
                     count(&self.counters.paused, 1);
@@ -562,9 +562,9 @@ impl Engine {
 
     /// Queues a settlement.
     pub(crate) fn settle(&self, flight: InFlight, outcome: Outcome) {
-        let InFlight { delivery, source, room } = flight;
+        let InFlight { delivery, source, holds } = flight;
         let settlement = Settlement { lease: delivery.lease, target: delivery.target, key: delivery.envelope.key.clone(), outcome };
-        self.settler.push(Pending { settlement, source, room: Some(room) });
+        self.settler.push(Pending { settlement, source, holds: Some(holds) });
     }
 
     /// A database call with the limit that every loop's calls have.
@@ -604,9 +604,8 @@ impl Engine {
     }
 
     async fn maintain_for_ever(&self) {
-        loop {
-            tokio::time::sleep(around(self.options.maintenance)).await;
-            match self.maintain().await {
+        for round in 0_u64.. {
+            match self.maintain(round % THOROUGH_ROUNDS == 0).await {
                 Ok(()) => self.maintenance_health.succeeded(),
                 Err(error) => {
                     self.maintenance_health.failed();
@@ -614,13 +613,21 @@ impl Engine {
                     tracing::warn!(%error, "maintenance failed; it is repeated");
                 }
             }
+            tokio::time::sleep(around(self.options.maintenance)).await;
         }
     }
 
-    pub(crate) async fn maintain(&self) -> Result<(), Error> {
+    pub(crate) async fn maintain(&self, thorough: bool) -> Result<(), Error> {
         const LIMIT: u32 = 1_000;
         while self.bounded("purging", self.store.purge(LIMIT)).await? >= u64::from(LIMIT) {
             tokio::task::yield_now().await;
+        }
+        if thorough {
+            let freed = self.bounded("freeing keys that wait for nothing", self.store.free_stuck()).await?;
+            if freed > 0 {
+                tracing::warn!(freed, "deliveries waited for a key that nothing held any more; was a row deleted by hand?");
+                self.wake.notify_one();
+            }
         }
         let known: Vec<Arc<str>> = self.lane_of.keys().cloned().collect();
         let orphans = self.bounded("counting orphaned deliveries", self.store.orphans(&known)).await?;

@@ -113,7 +113,8 @@ mod tests {
 
     #[test]
     fn the_last_entry_of_a_schedule_repeats() {
-        let policy = RetryPolicy::default().attempts(5).backoff(Backoff::Schedule(&[SECOND, Duration::from_secs(5)]));
+        const SCHEDULE: &[Duration] = &[SECOND, Duration::from_secs(5)];
+        let policy = RetryPolicy::default().attempts(5).backoff(Backoff::Schedule(SCHEDULE));
         let delays: Vec<_> = (1..=5).map(|failed| policy.delay_after(failed).map(|delay| delay.as_secs())).collect();
         assert_eq!(delays, [Some(1), Some(5), Some(5), Some(5), None]);
     }

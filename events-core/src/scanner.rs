@@ -1,6 +1,6 @@
 //! The compensation: finds due deliveries, leases them and feeds the relay. Polling is the truth; wake-ups only make it sooner.
 
-use crate::lane::{InFlight, Source};
+use crate::lane::{Holds, InFlight, Source};
 use crate::relay::Engine;
 use crate::settler::Pending;
 use crate::stats::count;
@@ -36,44 +36,50 @@ impl Engine {
         let begun = Instant::now();
         let Leased { deliveries, unreadable } = self.bounded("leasing deliveries", self.store.lease(&request)).await?;
         let leased = deliveries.len() + unreadable.len();
-        self.note_filled_windows(&request, &deliveries);
+        self.learn(&request, &deliveries);
         for row in unreadable {
             tracing::error!(delivery = %row.lease.id, target_name = %row.target, error = row.error, "a stored delivery cannot be read");
             let failures = vec![Failure { attempt: 1, at: OffsetDateTime::now_utc(), error: row.error }];
             let outcome = Outcome::Dead { reason: DeadReason::Undecodable, failures };
             let settlement = Settlement { lease: row.lease, target: row.target, key: row.key, outcome };
-            self.settler.push(Pending { settlement, source: Source::Scanner, room: None });
+            self.settler.push(Pending { settlement, source: Source::Scanner, holds: None });
         }
         let mut flights = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
             let Some(index) = self.lane_of.get(&delivery.target).copied() else { continue };
-            let flight = InFlight { source: Source::Scanner, room: self.lanes[index].room(), delivery };
+            let holds =
+                Holds { _room: self.lanes[index].room(), _lease: self.leases.hold(delivery.lease, begun + self.options.lease) };
+            let flight = InFlight { source: Source::Scanner, delivery, holds };
             if flight.delivery.abandoned >= self.options.max_abandoned {
                 self.bury_abandoned(flight);
             } else {
                 flights.push((index, flight));
             }
         }
-        self.accept(flights, begun);
+        self.accept(flights);
         Ok(leased)
     }
 
     fn hungry_targets(&self) -> Vec<TargetRequest> {
         let mut targets = Vec::new();
         for lane in &self.lanes {
-            let appetite = lane.appetite().min(self.options.batch);
+            let appetite = lane.appetite(self.options.hand_over_memory).min(self.options.batch);
             let Ok(limit @ 1..) = u32::try_from(appetite) else { continue };
             targets.extend(lane.target.names().map(|name| TargetRequest { name: Arc::clone(name), limit }));
         }
         targets
     }
 
-    fn note_filled_windows(&self, request: &LeaseRequest, deliveries: &[Delivery]) {
+    /// Tells the lanes what this look at the table says about the next one.
+    fn learn(&self, request: &LeaseRequest, deliveries: &[Delivery]) {
         for target in &request.targets {
-            let got = deliveries.iter().filter(|delivery| delivery.target == target.name).count();
-            if got >= target.limit as usize
-                && let Some(index) = self.lane_of.get(&target.name)
-            {
+            let Some(index) = self.lane_of.get(&target.name) else { continue };
+            let sizes = deliveries.iter().filter(|delivery| delivery.target == target.name).map(|delivery| delivery.envelope.payload.len());
+            let (got, bytes) = sizes.fold((0, 0), |(got, bytes), size| (got + 1, bytes + size));
+            if got > 0 {
+                self.lanes[*index].payloads_weigh(bytes / got);
+            }
+            if got >= target.limit as usize {
                 self.lanes[*index].window_filled();
             }
         }

@@ -1,6 +1,6 @@
 //! Writes down what became of deliveries, in batches: many settlements, one transaction.
 
-use crate::lane::{Room, Source};
+use crate::lane::{Holds, Source};
 use crate::relay::Engine;
 use crate::stats::count;
 use crate::{Outcome, Settlement, retry::around};
@@ -12,12 +12,12 @@ const MAX_BATCH: usize = 1_000;
 /// How soon a failed settlement is repeated.
 const RETRY_PAUSE: Duration = Duration::from_millis(250);
 
-/// A settlement that waits to be written, with the room its delivery takes until then.
+/// A settlement that waits to be written, with what its delivery holds until then.
 pub(crate) struct Pending {
     pub(crate) settlement: Settlement,
     pub(crate) source: Source,
     /// `None` for a row that never became a delivery.
-    pub(crate) room: Option<Room>,
+    pub(crate) holds: Option<Holds>,
 }
 
 /// The queue of settlements. It is bounded by the room of the deliveries in it.
@@ -64,8 +64,8 @@ impl Engine {
 
     /// Writes `batch`, again and again until the database takes it: the deliveries have happened, forgetting them would repeat them.
     async fn write(&self, batch: Vec<Pending>) {
-        let (settlements, rest): (Vec<Settlement>, Vec<(Source, Option<Room>)>) =
-            batch.into_iter().map(|pending| (pending.settlement, (pending.source, pending.room))).unzip();
+        let (settlements, rest): (Vec<Settlement>, Vec<(Source, Option<Holds>)>) =
+            batch.into_iter().map(|pending| (pending.settlement, (pending.source, pending.holds))).unzip();
         let report = loop {
             match self.bounded("settling deliveries", self.store.settle(&settlements)).await {
                 Ok(report) => break report,
@@ -80,7 +80,6 @@ impl Engine {
         self.settler_health.succeeded();
         count(&self.counters.lease_lost, report.lost.len());
         for (settlement, (source, _)) in settlements.iter().zip(&rest) {
-            self.leases.release(settlement.lease);
             if report.lost.contains(&settlement.lease.id) {
                 tracing::warn!(delivery = %settlement.lease.id, target_name = %settlement.target, "the lease was lost before the delivery was settled");
                 continue;
@@ -94,7 +93,7 @@ impl Engine {
             };
             count(counter, 1);
         }
-        // Room is given back before the scanner looks for more.
+        // Room and leases are given back before the scanner looks for more.
         drop(rest);
         if report.freed > 0 {
             self.wake.notify_one();

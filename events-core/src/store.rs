@@ -269,6 +269,13 @@ pub trait OutboxStore: Send + Sync + 'static {
     /// The database failed.
     async fn purge(&self, limit: u32) -> Result<u64, Error>;
 
+    /// Makes deliveries deliverable that wait for a key on which nothing is left to wait for; returns how many. Settling frees keys by
+    /// itself: this finds what somebody deleted by hand.
+    ///
+    /// # Errors
+    /// The database failed.
+    async fn free_stuck(&self) -> Result<u64, Error>;
+
     /// Counts waiting deliveries whose target is not in `known`.
     ///
     /// # Errors

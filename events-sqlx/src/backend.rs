@@ -94,6 +94,11 @@ pub trait Backend: Database + sealed::Sealed {
         limit: u32,
         terms: Terms,
     ) -> impl Future<Output = sqlx::Result<u64>> + Send;
+    /// Lines (key, target) whose head waits for nothing.
+    fn stuck_keys(pool: &Pool<Self>, limit: u32) -> impl Future<Output = sqlx::Result<Vec<(String, String)>>> + Send;
+    /// Makes the heads of lines (key, target) deliverable; returns how many were not before.
+    fn free_keys(conn: &mut Self::Connection, lines: &[(&str, &str)], terms: Terms)
+    -> impl Future<Output = sqlx::Result<u64>> + Send;
     fn orphans(pool: &Pool<Self>, known: &[Arc<str>]) -> impl Future<Output = sqlx::Result<Vec<Orphans>>> + Send;
 
     fn count_waiting(pool: &Pool<Self>) -> impl Future<Output = sqlx::Result<u64>> + Send;

@@ -114,6 +114,20 @@ impl<DB: Backend> OutboxStore for Store<DB> {
         Ok(removed)
     }
 
+    async fn free_stuck(&self) -> Result<u64, Error> {
+        const LIMIT: u32 = 1_000;
+        let doing = "freeing keys that wait for nothing";
+        let lines = DB::stuck_keys(&self.db.relay, LIMIT).await.map_err(failed::<DB>(doing))?;
+        if lines.is_empty() {
+            return Ok(0);
+        }
+        let lines: Vec<(&str, &str)> = lines.iter().map(|(key, target)| (&**key, &**target)).collect();
+        let (mut tx, _writer) = self.db.begin(&self.db.relay).await?;
+        let freed = DB::free_keys(&mut tx, &lines, self.db.terms()).await.map_err(failed::<DB>(doing))?;
+        tx.commit().await.map_err(failed::<DB>(doing))?;
+        Ok(freed)
+    }
+
     async fn orphans(&self, known: &[Arc<str>]) -> Result<Vec<Orphans>, Error> {
         DB::orphans(&self.db.relay, known).await.map_err(failed::<DB>("counting orphaned deliveries"))
     }

@@ -86,6 +86,10 @@ pub(crate) async fn discard(conn: &mut SqliteConnection, ids: &[DeliveryId]) -> 
     Ok(query(include_str!("../../sql/sqlite/dead_delete.sql")).bind(ids_json(ids)).execute(conn).await?.rows_affected())
 }
 
+pub(crate) async fn stuck_keys(pool: &SqlitePool, limit: u32) -> sqlx::Result<Vec<(String, String)>> {
+    query_as(include_str!("../../sql/sqlite/stuck_keys.sql")).bind(limit).fetch_all(pool).await
+}
+
 pub(crate) async fn purge(
     conn: &mut SqliteConnection,
     archive_for: Option<Duration>,

@@ -129,6 +129,14 @@ impl Backend for Sqlite {
         inspect::purge(conn, archive_for, limit, terms).await
     }
 
+    async fn stuck_keys(pool: &SqlitePool, limit: u32) -> sqlx::Result<Vec<(String, String)>> {
+        inspect::stuck_keys(pool, limit).await
+    }
+
+    async fn free_keys(conn: &mut SqliteConnection, lines: &[(&str, &str)], terms: Terms) -> sqlx::Result<u64> {
+        settle::free_keys(conn, lines, terms).await
+    }
+
     async fn orphans(pool: &SqlitePool, known: &[Arc<str>]) -> sqlx::Result<Vec<Orphans>> {
         inspect::orphans(pool, known).await
     }

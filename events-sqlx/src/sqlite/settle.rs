@@ -31,7 +31,9 @@ pub(crate) async fn settle(conn: &mut SqliteConnection, settlements: &[Settlemen
     if settled != settlements.len() as u64 {
         return Ok(SettledRows::SomeLost);
     }
-    let freed = if over.is_empty() { 0 } else { free_keys(conn, over, terms).await? };
+    over.sort_unstable();
+    over.dedup();
+    let freed = if over.is_empty() { 0 } else { free_keys(conn, &over, terms).await? };
     Ok(SettledRows::All { freed })
 }
 
@@ -82,10 +84,8 @@ async fn bury(conn: &mut SqliteConnection, lease: Lease, reason: DeadReason, fai
     Ok(query(include_str!("../../sql/sqlite/settle_delete.sql")).bind(leases_json([lease].iter())).execute(conn).await?.rows_affected())
 }
 
-async fn free_keys(conn: &mut SqliteConnection, mut lines: Vec<(&str, &str)>, terms: Terms) -> sqlx::Result<u64> {
-    lines.sort_unstable();
-    lines.dedup();
-    let lines = serde_json::to_string(&lines).map_err(|error| sqlx::Error::Encode(error.into()))?;
+pub(crate) async fn free_keys(conn: &mut SqliteConnection, lines: &[(&str, &str)], terms: Terms) -> sqlx::Result<u64> {
+    let lines = serde_json::to_string(lines).map_err(|error| sqlx::Error::Encode(error.into()))?;
     Ok(query(include_str!("../../sql/sqlite/free_keys.sql")).bind(lines).bind(terms.now).execute(conn).await?.rows_affected())
 }
 

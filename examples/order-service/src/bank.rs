@@ -1,4 +1,5 @@
-//! The card company, as far as a shop sees it: it captures a payment, or declines it.
+//! The bank, as far as a shop sees it: it captures a payment, or declines it. It answers at once; a slow bank would be asked before
+//! the unit of work begins, so that the transaction does not wait for it.
 
 /// A card that pays.
 pub(crate) const GOOD_CARD: &str = "4242424242424242";

@@ -47,8 +47,9 @@ impl UnreliableBroker {
         Arc::clone(&self.counts)
     }
 
-    fn happens(&self, probability: f64) -> bool {
-        self.dice.lock().unwrap_or_else(PoisonError::into_inner).random_bool(probability)
+    /// A number between 0 and 1.
+    fn throw(&self) -> f64 {
+        self.dice.lock().unwrap_or_else(PoisonError::into_inner).random()
     }
 }
 
@@ -60,17 +61,18 @@ impl Transport for UnreliableBroker {
 
     async fn send(&self, batch: &[Arc<Envelope>]) -> Vec<Result<(), DeliveryError>> {
         self.counts.calls.fetch_add(1, Relaxed);
-        if self.happens(self.failures.share * OUTAGES) {
+        let thrown = self.throw();
+        if thrown < self.failures.share * OUTAGES {
             self.counts.outages.fetch_add(1, Relaxed);
             return batch.iter().map(|_| Err(DeliveryError::unavailable("the broker is restarting"))).collect();
         }
-        if self.happens(self.failures.share * (1.0 - OUTAGES)) {
+        if thrown < self.failures.share {
             self.counts.refused.fetch_add(batch.len() as u64, Relaxed);
             return batch.iter().map(|_| Err("the broker's queue is full".into())).collect();
         }
         let mut results = self.inner.send(batch).await;
         for result in &mut results {
-            if result.is_ok() && self.happens(self.failures.lost_acks) {
+            if result.is_ok() && self.throw() < self.failures.lost_acks {
                 self.counts.lost_acks.fetch_add(1, Relaxed);
                 *result = Err("the broker's acknowledgement was lost".into());
             }

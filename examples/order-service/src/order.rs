@@ -72,7 +72,11 @@ impl Line {
 
     fn check(&self) -> Result<(), String> {
         let between = |name: &str, value: i64, least: i64, most: i64| {
-            if (least..=most).contains(&value) { Ok(()) } else { Err(format!("`{name}` is {value}; it must be between {least} and {most}")) }
+            if (least..=most).contains(&value) {
+                Ok(())
+            } else {
+                Err(format!("`{name}` is {value}; it must be between {least} and {most}"))
+            }
         };
         between("quantity", self.quantity, 1, MAX_QUANTITY)?;
         between("unit_price_cents", self.unit_price_cents, 0, MAX_CENTS)?;

@@ -44,12 +44,7 @@ pub(crate) async fn place(order: &NewOrder) -> Result<i64, OrderError> {
     order.check().map_err(OrderError::Invalid)?;
     UnitOfWork::run(async |uow| -> Result<i64, OrderError> {
         let order_id = insert(uow.conn(), order).await?;
-        publish(OrderPlaced {
-            order_id,
-            customer: order.customer.clone(),
-            lines: order.lines.len(),
-            total_cents: order.total_cents(),
-        })?;
+        publish(OrderPlaced { order_id, customer: order.customer.clone(), lines: order.lines.len(), total_cents: order.total_cents() })?;
         Ok(order_id)
     })
     .await
@@ -81,10 +76,8 @@ pub(crate) async fn pay(order_id: i64, card: &str) -> Result<Payment, OrderError
 pub(crate) async fn ship(order_id: i64) -> Result<(), OrderError> {
     UnitOfWork::run(async |uow| -> Result<(), OrderError> {
         advance(uow.conn(), order_id, Status::Shipped).await?;
-        let (city, country): (String, String) = sqlx::query_as("SELECT ship_city, ship_country FROM orders WHERE order_id = ?")
-            .bind(order_id)
-            .fetch_one(uow.conn())
-            .await?;
+        let (city, country): (String, String) =
+            sqlx::query_as("SELECT ship_city, ship_country FROM orders WHERE order_id = ?").bind(order_id).fetch_one(uow.conn()).await?;
         sqlx::query("INSERT INTO shipments (order_id, shipped_at) VALUES (?, ?)")
             .bind(order_id)
             .bind(clock::now())

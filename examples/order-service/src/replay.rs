@@ -9,6 +9,7 @@ use crate::{
     status::Status,
 };
 use anyhow::Context;
+use events_sqlx::sqlite::Outbox;
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use sqlx::SqlitePool;
@@ -24,6 +25,8 @@ pub(crate) struct Tally {
     pub(crate) rolled_back: u64,
     /// From the first order to the last.
     pub(crate) took: Duration,
+    /// From the last order to the last delivery.
+    pub(crate) drained_in: Duration,
 }
 
 impl Tally {
@@ -33,7 +36,7 @@ impl Tally {
     }
 }
 
-/// Replays `past`. What an earlier run has done already is not done again.
+/// Replays `past` and waits until everything is delivered. What an earlier run has done already is not done again.
 pub(crate) async fn run(shop: &Shop, past: &[PastOrder], arguments: &ReplayArguments, seed: u64) -> anyhow::Result<Tally> {
     let progress = bar(past.len());
     let begun = Instant::now();
@@ -60,6 +63,7 @@ pub(crate) async fn run(shop: &Shop, past: &[PastOrder], arguments: &ReplayArgum
     }
     progress.finish_and_clear();
     tally.took = begun.elapsed();
+    tally.drained_in = drain(&shop.outbox, arguments.deadline).await?;
     Ok(tally)
 }
 
@@ -82,17 +86,17 @@ async fn relive(pool: &SqlitePool, past: &PastOrder, declined_at_first: bool) ->
     }
 }
 
-/// Waits until the outbox is empty, events caused by events included; at most for `deadline`.
-pub(crate) async fn drain(shop: &Shop, deadline: Duration) -> anyhow::Result<()> {
+/// Waits until the outbox is empty, events caused by events included, at most for `deadline`; returns how long that took.
+async fn drain(outbox: &Outbox, deadline: Duration) -> anyhow::Result<Duration> {
     let progress = ProgressBar::new_spinner();
-    let end = Instant::now() + deadline;
+    let begun = Instant::now();
     let mut look = tokio::time::interval(Duration::from_millis(20));
     loop {
         look.tick().await;
-        let waiting = shop.outbox.waiting().await?;
-        if waiting == 0 || Instant::now() >= end {
+        let waiting = outbox.waiting().await?;
+        if waiting == 0 || begun.elapsed() >= deadline {
             progress.finish_and_clear();
-            return Ok(());
+            return Ok(begun.elapsed());
         }
         progress.set_message(format!("{waiting} deliveries to go"));
         progress.tick();
@@ -101,6 +105,7 @@ pub(crate) async fn drain(shop: &Shop, deadline: Duration) -> anyhow::Result<()>
 
 /// Shown on a terminal only; elsewhere it stays silent.
 fn bar(length: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} orders, {per_sec:.0}/s").unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template("{bar:40} {pos}/{len} orders, {per_sec:.0}/s").unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(length as u64).with_style(style)
 }

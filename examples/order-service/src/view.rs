@@ -39,16 +39,13 @@ pub(crate) async fn order(pool: &SqlitePool, order_id: i64) -> Result<Option<Ord
         .bind(order_id)
         .fetch_one(&mut *tx)
         .await?;
-    let lines: Vec<(i64, i64, i64, i64)> = sqlx::query_as(
-        "SELECT product_id, quantity, unit_price_cents, discount_percent FROM order_lines WHERE order_id = ? ORDER BY line",
-    )
-    .bind(order_id)
-    .fetch_all(&mut *tx)
-    .await?;
-    let payment =
-        sqlx::query_scalar("SELECT reference FROM payments WHERE order_id = ?").bind(order_id).fetch_optional(&mut *tx).await?;
-    let ticket_no =
-        sqlx::query_scalar("SELECT ticket_no FROM tickets WHERE order_id = ?").bind(order_id).fetch_optional(&mut *tx).await?;
+    let lines: Vec<(i64, i64, i64, i64)> =
+        sqlx::query_as("SELECT product_id, quantity, unit_price_cents, discount_percent FROM order_lines WHERE order_id = ? ORDER BY line")
+            .bind(order_id)
+            .fetch_all(&mut *tx)
+            .await?;
+    let payment = sqlx::query_scalar("SELECT reference FROM payments WHERE order_id = ?").bind(order_id).fetch_optional(&mut *tx).await?;
+    let ticket_no = sqlx::query_scalar("SELECT ticket_no FROM tickets WHERE order_id = ?").bind(order_id).fetch_optional(&mut *tx).await?;
     tx.rollback().await?;
     Ok(Some(OrderView {
         order_id,

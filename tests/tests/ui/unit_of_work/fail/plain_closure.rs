@@ -1,0 +1,11 @@
+use events_sqlx::sqlite::UnitOfWork;
+
+async fn pay() -> anyhow::Result<()> {
+    UnitOfWork::run(|uow| async move {
+        sqlx::query("UPDATE orders SET paid = 1").execute(uow.conn()).await?;
+        Ok(())
+    })
+    .await
+}
+
+fn main() {}
