@@ -50,7 +50,6 @@ pub(crate) enum TargetKind {
 
 impl Registry {
     /// A builder that will take every handler linked into the program.
-    #[must_use]
     pub fn builder() -> RegistryBuilder {
         RegistryBuilder {
             states: States::default(),

@@ -76,8 +76,8 @@ impl Engine {
             let Some(index) = self.lane_of.get(&target.name) else { continue };
             let sizes = deliveries.iter().filter(|delivery| delivery.target == target.name).map(|delivery| delivery.envelope.payload.len());
             let (got, bytes) = sizes.fold((0, 0), |(got, bytes), size| (got + 1, bytes + size));
-            if got > 0 {
-                self.lanes[*index].payloads_weigh(bytes / got);
+            if let Some(mean) = bytes.checked_div(got) {
+                self.lanes[*index].payloads_weigh(mean);
             }
             if got >= target.limit as usize {
                 self.lanes[*index].window_filled();

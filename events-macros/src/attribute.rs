@@ -56,7 +56,7 @@ impl Annotation {
         let entries = read.parse2(tokens).unwrap_or_default();
         let mut annotation = Self(Vec::new());
         for (key, value) in entries {
-            annotation.admit(key, value, keys, errors);
+            annotation.admit(&key, value, keys, errors);
         }
         annotation
     }
@@ -71,8 +71,8 @@ impl Annotation {
         self.0.extract_if(.., |entry| entry.key == key).collect()
     }
 
-    fn admit(&mut self, key: Ident, value: Value, keys: &Keys, errors: &mut Errors) {
-        let Some(known) = keys.meant_by(&key, errors) else { return };
+    fn admit(&mut self, key: &Ident, value: Value, keys: &Keys, errors: &mut Errors) {
+        let Some(known) = keys.meant_by(key, errors) else { return };
         let given = self.0.iter().any(|entry| entry.key == known.name);
         if given && !known.repeatable {
             return errors.at(key.span(), format_args!("`{}` is given twice; keep one of them", known.name));
@@ -100,10 +100,7 @@ impl Keys {
         let names = || self.known.iter().map(|known| known.name);
         let meant = nearest(&name, names());
         let hint = meant.map(|meant| format!("did you mean `{meant}`? ")).unwrap_or_default();
-        errors.at(
-            key.span(),
-            format_args!("unknown key `{name}`; {hint}`#[{}]` takes {}", self.of, list(names())),
-        );
+        errors.at(key.span(), format_args!("unknown key `{name}`; {hint}`#[{}]` takes {}", self.of, list(names())));
         meant.and_then(|meant| self.find(meant))
     }
 

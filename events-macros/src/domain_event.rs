@@ -2,6 +2,7 @@
 
 use crate::{
     attribute::{Annotation, Key, Keys, whole},
+    duration,
     errors::Errors,
     name,
     nearest::{list, nearest},
@@ -47,7 +48,7 @@ enum OrderingKey {
     Expr(Expr),
 }
 
-pub(crate) fn expand(annotation: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn expand(annotation: TokenStream, item: &TokenStream) -> TokenStream {
     let generated = match payload::parse(item.clone()) {
         Ok(input) => match validate(annotation, &input) {
             Ok(event) => event.expand(&input.ident),
@@ -66,10 +67,7 @@ fn validate(annotation: TokenStream, input: &DeriveInput) -> Result<DomainEvent,
     let topic = given.take("topic").map(|entry| entry.checked(topic::check, &mut errors));
     if topic.is_none() {
         let suggested = topic::suggested_by(&input.ident.to_string());
-        errors.at(
-            whole(input.ident.span()),
-            format_args!("the topic is missing; write `#[domain_event(topic = \"{suggested}\")]`"),
-        );
+        errors.at(whole(input.ident.span()), format_args!("the topic is missing; write `#[domain_event(topic = \"{suggested}\")]`"));
     }
     let version = given.take("version").and_then(|entry| {
         let number = entry.number(1..=u32::from(u16::MAX), "the first `version` is 1", &mut errors)?;
@@ -126,13 +124,13 @@ impl DomainEvent {
         let version = self.version.map(|version| quote!(const VERSION: ::core::primitive::u16 = #version;));
         let route = match &self.route {
             Route::Default => TokenStream::new(),
-            Route::Local => quote!(const LOCAL: ::core::primitive::bool = true;),
+            Route::Local => quote! { const LOCAL: ::core::primitive::bool = true; },
             Route::To(to) => quote! {
                 const TO: ::core::option::Option<&'static ::core::primitive::str> = ::core::option::Option::Some(#to);
             },
         };
         let delay = self.delay.map(|delay| {
-            let delay = duration(delay);
+            let delay = duration::expand(delay);
             quote!(const DELAY: ::core::option::Option<::core::time::Duration> = ::core::option::Option::Some(#delay);)
         });
         let key = self.key.as_ref().map(OrderingKey::expand);
@@ -191,11 +189,4 @@ fn ends(tokens: &TokenStream) -> (Span, Span) {
     let mut spans = tokens.clone().into_iter().map(|token| token.span());
     let first = spans.next().unwrap_or_else(Span::call_site);
     (first, spans.last().unwrap_or(first))
-}
-
-/// A duration as tokens that are constant.
-pub(crate) fn duration(duration: Duration) -> TokenStream {
-    // The longest duration that can be written has far fewer than 2^64 milliseconds.
-    let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    quote!(::core::time::Duration::from_millis(#millis))
 }

@@ -1,5 +1,7 @@
 //! Durations as people write them: `500ms`, `30s`, `10m`, `6h`, `7d`.
 
+use proc_macro2::TokenStream;
+use quote::quote;
 use std::time::Duration;
 
 const RULE: &str = "a duration is a whole number with a unit, `ms`, `s`, `m`, `h` or `d`, such as `30s`";
@@ -33,6 +35,13 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
         Some(millis) if millis <= MAX_DAYS * 86_400_000 => Ok(Duration::from_millis(millis)),
         _ => Err(format!("`{text}` is too long; at most a hundred years (`{MAX_DAYS}d`) are allowed")),
     }
+}
+
+/// A duration as tokens that are constant.
+pub(crate) fn expand(duration: Duration) -> TokenStream {
+    // The longest duration that can be written has far fewer than 2^64 milliseconds.
+    let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    quote!(::core::time::Duration::from_millis(#millis))
 }
 
 #[cfg(test)]

@@ -1,18 +1,17 @@
 //! `#[after_commit]` and its siblings: parse the function, validate it for its phase, write its descriptor.
 
 use crate::{
+    argument::{Argument, Arguments},
     attribute::Annotation,
-    backoff::{self, Backoff},
-    domain_event::duration,
     errors::Errors,
     name,
+    options::Options,
     phase::Phase,
-    signature::{Argument, Arguments, Function},
+    signature::Function,
     stand_in,
 };
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use std::time::Duration;
 use syn::{Error, Ident, LitStr, ReturnType, Type, ext::IdentExt, spanned::Spanned};
 
 /// A function that was understood.
@@ -26,15 +25,7 @@ struct Handler {
     registered: bool,
 }
 
-#[derive(Default)]
-struct Options {
-    attempts: Option<u32>,
-    backoff: Option<Backoff>,
-    timeout: Option<Duration>,
-    concurrency: Option<u32>,
-}
-
-pub(crate) fn expand(phase: Phase, annotation: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn expand(phase: Phase, annotation: TokenStream, item: &TokenStream) -> TokenStream {
     let generated = match syn::parse2::<Function>(item.clone()) {
         Ok(function) => {
             let (vis, ident) = (function.vis.clone(), function.signature.ident.clone());
@@ -100,78 +91,6 @@ fn renamed_from(given: &mut Annotation, name: &LitStr, errors: &mut Errors) -> V
     former
 }
 
-impl Options {
-    fn take(given: &mut Annotation, errors: &mut Errors) -> Self {
-        let attempts = given.take("attempts").and_then(|entry| {
-            entry.number(1..=u32::MAX, "`attempts` is at least 1, because the first delivery counts", errors)
-        });
-        let backoff = given.take("backoff").and_then(|entry| {
-            let text = entry.string(errors)?;
-            let reasons = match backoff::parse(&text.value()) {
-                Ok(backoff) => return Some(backoff),
-                Err(reasons) => reasons,
-            };
-            for reason in reasons {
-                errors.at(text.span(), reason);
-            }
-            None
-        });
-        let timeout = given.take("timeout").and_then(|entry| {
-            let (text, timeout) = entry.duration(errors)?;
-            if timeout.is_zero() {
-                errors.at(text.span(), "a timeout of zero leaves no time; leave `timeout` out for the default");
-            }
-            Some(timeout)
-        });
-        let concurrency = given.take("concurrency").and_then(|entry| {
-            entry.number(1..=u32::MAX, "`concurrency` is at least 1, or nothing would be delivered", errors)
-        });
-        Self { attempts, backoff, timeout, concurrency }
-    }
-
-    fn expand(&self) -> TokenStream {
-        let attempts = option(self.attempts.map(|attempts| quote!(#attempts)));
-        let backoff = option(self.backoff.as_ref().map(|backoff| {
-            let backoff = waits(backoff);
-            quote!(const { &::events_core::__private::Backoff::#backoff })
-        }));
-        let timeout = option(self.timeout.map(duration));
-        let concurrency = option(self.concurrency.map(|concurrency| quote!(#concurrency as ::core::primitive::usize)));
-        quote! {
-            ::events_core::__private::HandlerOptions {
-                attempts: #attempts,
-                backoff: #backoff,
-                timeout: #timeout,
-                concurrency: #concurrency,
-            }
-        }
-    }
-}
-
-fn waits(backoff: &Backoff) -> TokenStream {
-    match backoff {
-        Backoff::Exponential { first, max } => {
-            let (first, max) = (duration(*first), duration(*max));
-            quote!(Exponential { first: #first, max: #max })
-        }
-        Backoff::Fixed(wait) => {
-            let wait = duration(*wait);
-            quote!(Fixed(#wait))
-        }
-        Backoff::Schedule(waits) => {
-            let waits = waits.iter().copied().map(duration);
-            quote!(Schedule(&[#(#waits),*]))
-        }
-    }
-}
-
-fn option(value: Option<TokenStream>) -> TokenStream {
-    match value {
-        Some(value) => quote!(::core::option::Option::Some(#value)),
-        None => quote!(::core::option::Option::None),
-    }
-}
-
 impl Handler {
     fn expand(&self) -> TokenStream {
         let (vis, ident) = (&self.function.vis, &self.function.signature.ident);
@@ -212,10 +131,8 @@ impl Handler {
 
     fn require(&self) -> TokenStream {
         let requirements = local("requirements");
-        let required: Vec<_> = self
-            .extracted()
-            .map(|ty| quote_spanned!(ty.span()=> <#ty as ::events_core::FromContext>::require(#requirements);))
-            .collect();
+        let required: Vec<_> =
+            self.extracted().map(|ty| quote_spanned!(ty.span()=> <#ty as ::events_core::FromContext>::require(#requirements);)).collect();
         if required.is_empty() { quote!(|_| {}) } else { quote!(|#requirements| { #(#required)* }) }
     }
 
@@ -278,10 +195,8 @@ impl Handler {
 
     fn downcast(&self, ty: &Type, name: &Ident, unit: &Ident) -> TokenStream {
         let wanted = quote!(#ty).to_string();
-        let message = format!(
-            "handler `{}` takes `&mut {wanted}`, but the outbox that delivers to it has another unit of work",
-            self.name.value()
-        );
+        let message =
+            format!("handler `{}` takes `&mut {wanted}`, but the outbox that delivers to it has another unit of work", self.name.value());
         quote! {
             let ::core::option::Option::Some(#name) = #unit.downcast_mut::<#ty>() else {
                 return ::core::result::Result::Err(::events_core::DeliveryError::terminal(#message));

@@ -4,20 +4,27 @@
 //! reported in one go, at the token that is wrong. The item itself is always kept as it was written, and after a
 //! mistake a stand-in implementation is written, so that the mistake does not echo through every use.
 
-// In the order in which an annotation passes through them.
+// Parse: what was written.
 mod attribute;
 mod value;
-mod topic;
-mod name;
-mod duration;
+
+// Validate: what it means, or why it means nothing.
+mod argument;
 mod backoff;
+mod duration;
+mod name;
+mod options;
 mod payload;
-mod domain_event;
 mod phase;
 mod signature;
+mod topic;
+
+// Expand: what is generated.
+mod domain_event;
 mod handler;
 mod stand_in;
 
+// What all of them need to say what is wrong.
 mod errors;
 mod nearest;
 
@@ -58,7 +65,7 @@ use proc_macro::TokenStream;
 /// tuple struct could not grow.
 #[proc_macro_attribute]
 pub fn domain_event(annotation: TokenStream, item: TokenStream) -> TokenStream {
-    domain_event::expand(annotation.into(), item.into()).into()
+    domain_event::expand(annotation.into(), &item.into()).into()
 }
 
 /// Declares a handler that runs inside the publishing unit of work, just before COMMIT; its error rolls everything back.
@@ -90,7 +97,7 @@ pub fn domain_event(annotation: TokenStream, item: TokenStream) -> TokenStream {
 /// There is nothing to retry: the handler runs once.
 #[proc_macro_attribute]
 pub fn before_commit(annotation: TokenStream, item: TokenStream) -> TokenStream {
-    handler::expand(Phase::BeforeCommit, annotation.into(), item.into()).into()
+    handler::expand(Phase::BeforeCommit, annotation.into(), &item.into()).into()
 }
 
 /// Declares a handler that runs after COMMIT, at least once, and is retried when it fails.
@@ -138,7 +145,7 @@ pub fn before_commit(annotation: TokenStream, item: TokenStream) -> TokenStream 
 /// Durations are a whole number with a unit: `ms`, `s`, `m`, `h` or `d`.
 #[proc_macro_attribute]
 pub fn after_commit(annotation: TokenStream, item: TokenStream) -> TokenStream {
-    handler::expand(Phase::AfterCommit, annotation.into(), item.into()).into()
+    handler::expand(Phase::AfterCommit, annotation.into(), &item.into()).into()
 }
 
 /// Declares a handler that runs in memory after a rollback, best effort.
@@ -167,7 +174,7 @@ pub fn after_commit(annotation: TokenStream, item: TokenStream) -> TokenStream {
 /// | `manual` | The handler runs only if it is given to the outbox builder: `.handler::<warn>()`. | it is found by itself |
 #[proc_macro_attribute]
 pub fn after_rollback(annotation: TokenStream, item: TokenStream) -> TokenStream {
-    handler::expand(Phase::AfterRollback, annotation.into(), item.into()).into()
+    handler::expand(Phase::AfterRollback, annotation.into(), &item.into()).into()
 }
 
 /// Declares a handler that runs in memory once the unit of work has ended, best effort, and may ask how.
@@ -197,5 +204,5 @@ pub fn after_rollback(annotation: TokenStream, item: TokenStream) -> TokenStream
 /// | `manual` | The handler runs only if it is given to the outbox builder: `.handler::<log>()`. | it is found by itself |
 #[proc_macro_attribute]
 pub fn after_completion(annotation: TokenStream, item: TokenStream) -> TokenStream {
-    handler::expand(Phase::AfterCompletion, annotation.into(), item.into()).into()
+    handler::expand(Phase::AfterCompletion, annotation.into(), &item.into()).into()
 }

@@ -9,8 +9,8 @@ const OWNED: &str = "an event is read back from the outbox, so it owns its field
 /// Reads the annotated item; what can have no implementation at all is refused here.
 pub(crate) fn parse(item: TokenStream) -> Result<DeriveInput, Error> {
     let keyword = keyword(item.clone());
-    let input: DeriveInput = syn::parse2(item)
-        .map_err(|_| Error::new(keyword, "`#[domain_event]` belongs on a struct with named fields"))?;
+    let input: DeriveInput =
+        syn::parse2(item).map_err(|_| Error::new(keyword, "`#[domain_event]` belongs on a struct with named fields"))?;
     match input.attrs.iter().find(|attr| is(attr, "domain_event")) {
         Some(second) => Err(Error::new_spanned(second, "a type is one event; keep one `#[domain_event]`")),
         None => Ok(input),
@@ -28,10 +28,7 @@ pub(crate) fn check(input: &DeriveInput, errors: &mut Errors) -> Vec<Ident> {
     match &input.data {
         Data::Struct(data) => check_fields(input, data, errors),
         Data::Enum(data) => {
-            errors.at(
-                data.enum_token.span,
-                "an enum is several facts; annotate one struct per fact, or put the enum in a field",
-            );
+            errors.at(data.enum_token.span, "an enum is several facts; annotate one struct per fact, or put the enum in a field");
             Vec::new()
         }
         Data::Union(data) => {
@@ -64,10 +61,9 @@ fn check_fields(input: &DeriveInput, data: &DataStruct, errors: &mut Errors) -> 
             }
             return fields.iter().filter_map(|field| field.ident.clone()).collect();
         }
-        Fields::Unnamed(fields) => errors.on(
-            fields,
-            format_args!("a payload must be able to grow; name the fields: `struct {ident} {{ name: Type }}`"),
-        ),
+        Fields::Unnamed(fields) => {
+            errors.on(fields, format_args!("a payload must be able to grow; name the fields: `struct {ident} {{ name: Type }}`"));
+        }
         Fields::Unit => match data.semi_token {
             Some(semi) => errors.at(semi.span, unit(ident)),
             None => errors.at(ident.span(), unit(ident)),

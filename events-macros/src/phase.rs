@@ -32,10 +32,8 @@ const AFTER_COMMIT: Keys = Keys {
     refused: &[TOPIC],
 };
 
-const ONCE_INSIDE: &str =
-    "a `#[before_commit]` handler runs once, inside the transaction, and its error rolls everything back; remove this, or use `#[after_commit]`";
-const ONCE_IN_MEMORY: &str =
-    "this handler runs once, in memory, and is not retried; remove this, or use `#[after_commit]`";
+const ONCE_INSIDE: &str = "a `#[before_commit]` handler runs once, inside the transaction, and its error rolls everything back; remove this, or use `#[after_commit]`";
+const ONCE_IN_MEMORY: &str = "this handler runs once, in memory, and is not retried; remove this, or use `#[after_commit]`";
 const NOTHING_WAITS: &str = "no delivery waits under this handler's name, so it can be renamed freely; remove this";
 
 const BEFORE_COMMIT: Keys = Keys {
@@ -67,8 +65,7 @@ const IN_MEMORY: Keys = Keys {
 };
 
 impl Phase {
-    pub(crate) const ALL: [Self; 4] =
-        [Self::BeforeCommit, Self::AfterCommit, Self::AfterRollback, Self::AfterCompletion];
+    pub(crate) const ALL: [Self; 4] = [Self::BeforeCommit, Self::AfterCommit, Self::AfterRollback, Self::AfterCompletion];
 
     pub(crate) fn keys(self) -> &'static Keys {
         match self {

@@ -1,4 +1,5 @@
 #![doc = include_str!("lib.md")]
+#![cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "without a database there is nobody to use it"))]
 
 // The modules stand in the order in which an event flows through them.
 mod builder;

@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn common_options_may_follow_the_command() {
-        let arguments = Arguments::try_parse_from(["order-service", "serve", "--port", "0", "--lease", "2s"]).unwrap();
+        let arguments = Arguments::try_parse_from(["order-service", "serve", "--port", "0", "--lease", "2s"]).expect("a valid line");
         assert_eq!(arguments.shop.lease, Duration::from_secs(2));
         assert!(matches!(arguments.command, Some(Command::Serve { port: 0, .. })));
     }

@@ -92,11 +92,11 @@ mod tests {
         let broker = UnreliableBroker::new(MemoryTransport::new("broker"), failures);
         let _subscription = broker.inner.subscribe(">");
         let ticket = crate::events::OrderShipped { order_id: 1, city: "Graz".into(), country: "Austria".into() };
-        let event = Arc::new(Envelope::seal(&ticket, &Arc::from("/orders")).unwrap());
+        let event = Arc::new(Envelope::seal(&ticket, &Arc::from("/orders")).expect("JSON"));
         let mut outages = 0;
         for _ in 0..200 {
             let result = broker.send(&[Arc::clone(&event)]).await.remove(0);
-            outages += u64::from(result.unwrap_err().kind() == DeliveryErrorKind::Unavailable);
+            outages += u64::from(result.expect_err("a failure").kind() == DeliveryErrorKind::Unavailable);
         }
         assert!((1..100).contains(&outages));
         assert_eq!(broker.counts().outages.load(Relaxed), outages);

@@ -45,12 +45,16 @@ use std::{
 use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
-async fn main() -> anyhow::Result<ExitCode> {
+async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match arguments.command {
+    let ended = match arguments.command {
         Some(Command::Serve { port, host }) => serve(&arguments.shop, host, port).await,
         None => replay(&arguments.shop, &arguments.replay).await,
-    }
+    };
+    ended.unwrap_or_else(|error| {
+        eprintln!("error: {}", explain(&error));
+        ExitCode::FAILURE
+    })
 }
 
 /// Replays the past, waits until everything is delivered, and says what came of it.
@@ -86,6 +90,15 @@ async fn serve(arguments: &ShopArguments, host: IpAddr, port: u16) -> anyhow::Re
 
 fn failures(arguments: &ShopArguments, share: f64) -> Failures {
     Failures { share: arguments.broker_failures.unwrap_or(share), lost_acks: arguments.lost_acks, seed: arguments.seed }
+}
+
+/// The error and its causes in one line. Many errors print their cause already; saying it twice helps nobody.
+fn explain(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match &*told {
+        "" => cause,
+        _ if told.contains(&cause) => told,
+        _ => format!("{told}: {cause}"),
+    })
 }
 
 fn log(default: &str) {

@@ -86,13 +86,13 @@ mod tests {
 
     #[test]
     fn all_orders_are_there_and_valid() {
-        let orders = orders().unwrap();
+        let orders = orders().expect("readable files");
         assert_eq!(orders.len(), 830);
         assert_eq!(orders.iter().map(|past| past.order.lines.len()).sum::<usize>(), 2_155);
         assert_eq!(orders.iter().filter(|past| !past.was_shipped).count(), 21);
         assert_eq!(orders[1].order.ship_to.name, "Toms Spezialitäten");
         for past in &orders {
-            past.order.check().unwrap();
+            past.order.check().expect("a valid order");
         }
     }
 

@@ -111,14 +111,14 @@ mod tests {
     #[test]
     fn the_largest_order_does_not_overflow() {
         let order = order(vec![line(MAX_QUANTITY, MAX_CENTS, 0); MAX_LINES]);
-        order.check().unwrap();
+        order.check().expect("a valid order");
         assert_eq!(order.total_cents(), 100_000_000_000_000_000 + 1_161);
     }
 
     #[test]
     fn a_bad_line_is_named() {
-        let reason = order(vec![line(1, 1, 0), line(0, 1, 0)]).check().unwrap_err();
+        let reason = order(vec![line(1, 1, 0), line(0, 1, 0)]).check().expect_err("a bad order");
         assert_eq!(reason, "line 2: `quantity` is 0; it must be between 1 and 100000");
-        assert!(order(vec![]).check().unwrap_err().contains("at least one line"));
+        assert!(order(vec![]).check().expect_err("a bad order").contains("at least one line"));
     }
 }

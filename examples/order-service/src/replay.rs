@@ -105,7 +105,6 @@ async fn drain(outbox: &Outbox, deadline: Duration) -> anyhow::Result<Duration> 
 
 /// Shown on a terminal only; elsewhere it stays silent.
 fn bar(length: usize) -> ProgressBar {
-    let style =
-        ProgressStyle::with_template("{bar:40} {pos}/{len} orders, {per_sec:.0}/s").unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} orders, {elapsed}").unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(length as u64).with_style(style)
 }

@@ -47,10 +47,10 @@ impl Report {
         checks.push(Check { claim: "the outbox is empty, and so are the dead letters", violations: left_over(waiting, dead) });
 
         let topics = TOPICS.map(|topic| (topic, audit.delivered(topic)));
-        let targets = TARGETS.map(|target| (target.name, audit.received(target.name), Latencies::of(&books, target.name, began)));
+        let targets = TARGETS.map(|target| (target.name, audit.received(target.name)));
         let sum = |pick: fn(&(u64, u64)) -> u64| topics.iter().map(|(_, counts)| pick(counts)).sum::<u64>();
         let (events, delivered) = (sum(|counts| counts.0), sum(|counts| counts.1));
-        let duplicates: u64 = targets.iter().map(|(_, (_, duplicates), _)| duplicates).sum();
+        let duplicates: u64 = targets.iter().map(|(_, (_, duplicates))| duplicates).sum();
         let (orders, _) = audit.delivered(TOPICS[0]);
 
         let mut table = Table::default();
@@ -63,8 +63,9 @@ impl Report {
             table.row(topic, &[count(committed), count(delivered)]);
         }
         table.head("targets", &["received", "duplicates", "p50", "p99"]);
-        for (target, (received, duplicates), latencies) in &targets {
-            table.row(target, &[count(*received), count(*duplicates), latencies.at(0.50), latencies.at(0.99)]);
+        for (target, (received, duplicates)) in targets {
+            let latencies = Latencies::of(&books, target, began)?;
+            table.row(target, &[count(received), count(duplicates), latencies.at(0.50), latencies.at(0.99)]);
         }
         table.head("deliveries", &["this run"]);
         table.row("delivered from memory", &[count(stats.delivered_from_memory)]);
@@ -133,13 +134,13 @@ fn left_over(waiting: u64, dead: u64) -> Vec<String> {
 struct Latencies(Histogram<u64>);
 
 impl Latencies {
-    fn of(books: &Books, target: &str, began: i64) -> Self {
-        const HOUR: u64 = 3_600_000_000;
-        let mut histogram = Histogram::new_with_max(HOUR, 3).unwrap_or_else(|_| unreachable!("these bounds are valid"));
+    fn of(books: &Books, target: &str, began: i64) -> anyhow::Result<Self> {
+        // Three digits are kept of every value, however long an event was on its way.
+        let mut histogram = Histogram::new(3)?;
         for arrival in books.arrivals.iter().filter(|arrival| arrival.target == target && arrival.occurred_at >= began) {
-            histogram.saturating_record((arrival.received_at - arrival.occurred_at).max(0).unsigned_abs());
+            histogram.record((arrival.received_at - arrival.occurred_at).max(0).unsigned_abs())?;
         }
-        Self(histogram)
+        Ok(Self(histogram))
     }
 
     fn at(&self, quantile: f64) -> String {

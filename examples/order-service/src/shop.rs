@@ -29,7 +29,7 @@ pub(crate) struct Shop {
 impl Shop {
     /// Opens the shop. From here on `UnitOfWork::run` finds its outbox, and what an earlier process left undelivered is delivered.
     pub(crate) async fn open(database: &Path, arguments: &ShopArguments, failures: Failures) -> anyhow::Result<Self> {
-        let pool = sqlite::connect(database).await.with_context(|| database.display().to_string())?;
+        let pool = sqlite::connect(database).await.with_context(|| format!("opening {}", database.display()))?;
         sqlx::raw_sql(include_str!("../sql/shop.sql")).execute(&pool).await.context("creating the shop's tables")?;
 
         let in_process = MemoryTransport::new("broker");

@@ -25,6 +25,7 @@ impl Server {
         let mut process = Command::new(env!("CARGO_BIN_EXE_order-service"))
             .args(["serve", "--port", "0", "--database"])
             .arg(folder.path().join("orders.db"))
+            .env("RUST_LOG", "warn")
             .stdout(Stdio::piped())
             .spawn()
             .expect("the program starts");

@@ -1,0 +1,92 @@
+//! How deliveries to a handler are repeated and limited: `attempts`, `backoff`, `timeout`, `concurrency`.
+
+use crate::{
+    attribute::Annotation,
+    backoff::{self, Backoff},
+    duration,
+    errors::Errors,
+};
+use proc_macro2::TokenStream;
+use quote::quote;
+use std::time::Duration;
+
+/// What the annotation says; the outbox knows the rest.
+pub(crate) struct Options {
+    attempts: Option<u32>,
+    backoff: Option<Backoff>,
+    timeout: Option<Duration>,
+    concurrency: Option<u32>,
+}
+
+impl Options {
+    /// Takes the keys that are options.
+    pub(crate) fn take(given: &mut Annotation, errors: &mut Errors) -> Self {
+        let attempts = given
+            .take("attempts")
+            .and_then(|entry| entry.number(1..=u32::MAX, "`attempts` is at least 1, because the first delivery counts", errors));
+        let backoff = given.take("backoff").and_then(|entry| {
+            let text = entry.string(errors)?;
+            let reasons = match backoff::parse(&text.value()) {
+                Ok(backoff) => return Some(backoff),
+                Err(reasons) => reasons,
+            };
+            for reason in reasons {
+                errors.at(text.span(), reason);
+            }
+            None
+        });
+        let timeout = given.take("timeout").and_then(|entry| {
+            let (text, timeout) = entry.duration(errors)?;
+            if timeout.is_zero() {
+                errors.at(text.span(), "a timeout of zero leaves no time; leave `timeout` out for the default");
+            }
+            Some(timeout)
+        });
+        let concurrency = given
+            .take("concurrency")
+            .and_then(|entry| entry.number(1..=u32::MAX, "`concurrency` is at least 1, or nothing would be delivered", errors));
+        Self { attempts, backoff, timeout, concurrency }
+    }
+
+    pub(crate) fn expand(&self) -> TokenStream {
+        let attempts = option(self.attempts.map(|attempts| quote!(#attempts)));
+        let backoff = option(self.backoff.as_ref().map(|backoff| {
+            let backoff = waits(backoff);
+            quote!(const { &::events_core::__private::Backoff::#backoff })
+        }));
+        let timeout = option(self.timeout.map(duration::expand));
+        let concurrency = option(self.concurrency.map(|concurrency| quote!(#concurrency as ::core::primitive::usize)));
+        quote! {
+            ::events_core::__private::HandlerOptions {
+                attempts: #attempts,
+                backoff: #backoff,
+                timeout: #timeout,
+                concurrency: #concurrency,
+            }
+        }
+    }
+}
+
+fn waits(backoff: &Backoff) -> TokenStream {
+    match backoff {
+        Backoff::Exponential { first, max } => {
+            let (first, max) = (duration::expand(*first), duration::expand(*max));
+            quote!(Exponential { first: #first, max: #max })
+        }
+        Backoff::Fixed(wait) => {
+            let wait = duration::expand(*wait);
+            quote!(Fixed(#wait))
+        }
+        Backoff::Schedule(waits) => {
+            let waits = waits.iter().copied().map(duration::expand);
+            quote!(Schedule(&[#(#waits),*]))
+        }
+    }
+}
+
+fn option(value: Option<TokenStream>) -> TokenStream {
+    match value {
+        Some(value) => quote!(::core::option::Option::Some(#value)),
+        None => quote!(::core::option::Option::None),
+    }
+}

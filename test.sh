@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Runs all tests: unit, conformance, fault and compile-fail tests, then the examples in the documentation.
+# Needs Rust and a C compiler. Everything else is created in temporary folders.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+if ! command -v cargo-nextest >/dev/null; then
+  echo "installing cargo-nextest, the test runner"
+  cargo install cargo-nextest --locked
+fi
+
+# The kill test and the doc tests use what this builds, so that no test pays for a build of its own.
+cargo build --workspace --all-features --quiet
+cargo nextest run --workspace --all-features "$@"
+cargo test --workspace --all-features --doc --quiet
