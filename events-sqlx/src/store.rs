@@ -36,6 +36,11 @@ impl<DB: Backend> Store<DB> {
         }
     }
 
+    async fn lease_from(&self, request: &LeaseRequest) -> Result<Leased, Error> {
+        let _writer = self.db.writer().await?;
+        DB::lease(&self.db.relay, request, self.db.terms()).await.map_err(failed::<DB>("leasing deliveries"))
+    }
+
     async fn lost(&self, settlements: &[Settlement]) -> Result<Vec<DeliveryId>, Error> {
         let leases: Vec<Lease> = settlements.iter().map(|settlement| settlement.lease).collect();
         let mut conn = self.db.relay.acquire().await.map_err(failed::<DB>("looking for lost leases"))?;
@@ -48,12 +53,25 @@ impl<DB: Backend> OutboxStore for Store<DB> {
     async fn lease(&self, request: &LeaseRequest) -> Result<Leased, Error> {
         // Look before you leap: an idle scanner must not stand in the line of those who write.
         let targets = DB::due(&self.db.relay, request, self.db.terms()).await.map_err(failed::<DB>("looking for due deliveries"))?;
-        if targets.is_empty() {
-            return Ok(Leased::default());
+        // Where only one can write, others get their turn between two targets.
+        let at_once = if DB::SINGLE_WRITER { 1 } else { targets.len().max(1) };
+        let mut leased = Leased::default();
+        for targets in targets.chunks(at_once) {
+            let request = LeaseRequest { targets: targets.to_vec(), ..*request };
+            match self.lease_from(&request).await {
+                Ok(mut more) => {
+                    leased.deliveries.append(&mut more.deliveries);
+                    leased.unreadable.append(&mut more.unreadable);
+                }
+                Err(error) if leased.deliveries.is_empty() && leased.unreadable.is_empty() => return Err(error),
+                Err(error) => {
+                    // What is leased must not wait for its lease to run out only because the next target's turn failed.
+                    tracing::warn!(%error, "some targets could not be looked at; the scanner looks again");
+                    break;
+                }
+            }
         }
-        let _writer = self.db.writer().await?;
-        let request = LeaseRequest { targets, ..*request };
-        DB::lease(&self.db.relay, &request, self.db.terms()).await.map_err(failed::<DB>("leasing deliveries"))
+        Ok(leased)
     }
 
     async fn settle(&self, settlements: &[Settlement]) -> Result<SettleReport, Error> {

@@ -221,13 +221,15 @@ impl<DB: Backend> UnitOfWork<DB> {
                 SettledRows::SomeLost => return Ok(Committed::LeaseLost),
             }
         }
+        // Unknown until the database has answered: this future may be dropped while it waits.
+        events.completion = Completion::Unknown;
         if let Err(source) = tx.commit().await {
             return Err(match DB::commit_failure(&source) {
-                CommitFailure::RolledBack => failed::<DB>("committing; nothing was committed")(source),
-                CommitFailure::Unknown => {
-                    events.completion = Completion::Unknown;
-                    Error::CommitUnknown { source: Box::new(source) }
+                CommitFailure::RolledBack => {
+                    events.completion = Completion::RolledBack;
+                    failed::<DB>("committing; nothing was committed")(source)
                 }
+                CommitFailure::Unknown => Error::CommitUnknown { source: Box::new(source) },
             });
         }
         // No await from here: a cancelled caller cannot come between COMMIT and hand-over.
