@@ -1,6 +1,9 @@
 //! Whose time counts: the database's, or in tests a clock that tests move.
 
-use std::sync::{Arc, atomic::{AtomicI64, Ordering}};
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
 use std::time::Duration;
 
 /// The clock by which leases and retries are compared.

@@ -54,9 +54,7 @@ pub fn to_cloud_event(envelope: &Envelope) -> BTreeMap<String, String> {
 /// # Errors
 /// `id`, `type` or `source` is missing, `id` is no UUID, or a number or time is malformed; the error names the attribute.
 pub fn from_cloud_event(attributes: &BTreeMap<String, String>, payload: Bytes) -> Result<Envelope, BoxError> {
-    let required = |name: &str| {
-        attributes.get(name).ok_or_else(|| format!("the CloudEvents attribute `{name}` is missing"))
-    };
+    let required = |name: &str| attributes.get(name).ok_or_else(|| format!("the CloudEvents attribute `{name}` is missing"));
     let malformed = |name: &str, error: &dyn std::fmt::Display| format!("the CloudEvents attribute `{name}` is malformed: {error}");
     let id: EventId = required("id")?.parse().map_err(|error| malformed("id", &error))?;
     let version = match attributes.get(EVENT_VERSION) {
@@ -67,10 +65,8 @@ pub fn from_cloud_event(attributes: &BTreeMap<String, String>, payload: Bytes) -
         Some(text) => OffsetDateTime::parse(text, &Rfc3339).map_err(|error| malformed("time", &error))?,
         None => OffsetDateTime::now_utc(),
     };
-    let headers: Headers = attributes
-        .iter()
-        .filter_map(|(name, value)| Some((name.strip_prefix(HEADER)?.to_owned(), value.clone())))
-        .collect();
+    let headers: Headers =
+        attributes.iter().filter_map(|(name, value)| Some((name.strip_prefix(HEADER)?.to_owned(), value.clone()))).collect();
     Ok(Envelope {
         id,
         topic: Cow::Owned(required("type")?.clone()),
@@ -78,9 +74,7 @@ pub fn from_cloud_event(attributes: &BTreeMap<String, String>, payload: Bytes) -
         key: attributes.get(PARTITION_KEY).cloned(),
         occurred_at,
         source: Arc::from(required("source")?.as_str()),
-        content_type: attributes
-            .get("datacontenttype")
-            .map_or(Cow::Borrowed(crate::envelope::JSON), |text| Cow::Owned(text.clone())),
+        content_type: attributes.get("datacontenttype").map_or(Cow::Borrowed(crate::envelope::JSON), |text| Cow::Owned(text.clone())),
         headers,
         payload,
     })

@@ -82,10 +82,7 @@ impl<E: DomainEvent> Publication<E> {
     /// # Errors
     /// As [`publish`].
     pub fn publish(self) -> Result<(), Error> {
-        ACTIVE
-            .try_with(Clone::clone)
-            .map_err(|_| Error::NoUnitOfWork { topic: E::TOPIC })?
-            .push(self)
+        ACTIVE.try_with(Clone::clone).map_err(|_| Error::NoUnitOfWork { topic: E::TOPIC })?.push(self)
     }
 }
 
@@ -135,8 +132,7 @@ impl Collector {
     /// The event cannot be serialized, or its payload or key is too large.
     pub fn push<E: DomainEvent>(&self, publication: Publication<E>) -> Result<(), Error> {
         let topic = E::TOPIC;
-        let mut envelope = Envelope::seal(&publication.event, &self.0.source)
-            .map_err(|source| Error::Serialize { topic, source })?;
+        let mut envelope = Envelope::seal(&publication.event, &self.0.source).map_err(|source| Error::Serialize { topic, source })?;
         let (size, limit) = (envelope.payload.len(), self.0.max_payload);
         if size > limit {
             return Err(Error::PayloadTooLarge { topic, size, limit });

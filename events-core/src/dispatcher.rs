@@ -5,8 +5,8 @@ use crate::registry::Target;
 use crate::stats::{Counters, count};
 use crate::supervise::panic_message;
 use crate::{
-    BoxFuture, Context, Delivery, DeliveryError, DeliveryErrorKind, InUnitOfWork, Outcome, OutboxStore, Registry, TransactOutcome, Transport,
-    store::DeadReason,
+    BoxFuture, Context, Delivery, DeliveryError, DeliveryErrorKind, InUnitOfWork, OutboxStore, Outcome, Registry, TransactOutcome,
+    Transport, store::DeadReason,
 };
 use futures_util::FutureExt;
 use std::{any::Any, future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
@@ -80,7 +80,12 @@ pub(crate) async fn send_batch(counters: &Counters, target: &Target, transport: 
     let results = match guarded(target.timeout, counters, async { Ok(transport.send(&envelopes).await) }).await {
         Ok(results) if results.len() == batch.len() => results,
         Ok(results) => {
-            let report = format!("transport `{}` answered {} results for {} events; it must answer one each", transport.name(), results.len(), batch.len());
+            let report = format!(
+                "transport `{}` answered {} results for {} events; it must answer one each",
+                transport.name(),
+                results.len(),
+                batch.len()
+            );
             batch.iter().map(|_| Err(DeliveryError::from(report.clone()))).collect()
         }
         Err(error) => {

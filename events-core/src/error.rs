@@ -1,6 +1,6 @@
 //! Errors by who acts on them: the caller ([`Error`]) and whoever starts the process ([`BuildError`]).
 
-use std::error::Error as StdError;
+use std::{borrow::Cow, error::Error as StdError};
 
 /// Any error, boxed.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
@@ -83,7 +83,9 @@ pub enum Error {
         database: &'static str,
     },
     /// A second `install()` for the same database system.
-    #[error("a {database} outbox is already installed; use `.install_replacing()` to take its place, or `.start()` and `outbox.run(..)` to have several")]
+    #[error(
+        "a {database} outbox is already installed; use `.install_replacing()` to take its place, or `.start()` and `outbox.run(..)` to have several"
+    )]
     AlreadyInstalled {
         /// Name of the database system.
         database: &'static str,
@@ -97,7 +99,7 @@ pub enum Error {
         source: BoxError,
     },
     /// A `#[before_commit]` handler refused the commit; everything was rolled back.
-    #[error("the handler `{handler}` refused to commit the event on topic `{topic}`: {source}")]
+    #[error("the handler `{handler}` refused to commit the event on topic `{topic}`")]
     BeforeCommit {
         /// Name of the handler.
         handler: &'static str,
@@ -115,10 +117,10 @@ pub enum Error {
         rounds: usize,
     },
     /// The database failed.
-    #[error("the outbox failed while {doing}: {source}{cure}")]
+    #[error("the outbox failed while {doing}{cure}")]
     Store {
         /// What was being done.
-        doing: &'static str,
+        doing: Cow<'static, str>,
         /// What to do about it, where it is known; starts with `; `.
         cure: &'static str,
         /// The driver's error.
@@ -145,6 +147,54 @@ pub enum Error {
     /// The process cannot start like this.
     #[error(transparent)]
     Build(#[from] BuildError),
+}
+
+impl Error {
+    /// Takes out the error with which a `#[before_commit]` handler refused the commit, if it is an `E`.
+    ///
+    /// ```
+    /// # use events_core::Error;
+    /// # #[derive(Debug, thiserror::Error)] #[error("credit exceeded")] struct CreditExceeded;
+    /// # fn f(error: Error) {
+    /// match error.refusal::<CreditExceeded>() {
+    ///     Ok(credit_exceeded) => println!("{credit_exceeded}"),
+    ///     Err(other) => println!("{}", other.report()),
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Every other error comes back as it was.
+    pub fn refusal<E: StdError + 'static>(self) -> Result<E, Self> {
+        match self {
+            Self::BeforeCommit { handler, topic, source } => match source.downcast::<E>() {
+                Ok(refusal) => Ok(*refusal),
+                Err(source) => Err(Self::BeforeCommit { handler, topic, source }),
+            },
+            other => Err(other),
+        }
+    }
+
+    /// The error and its sources in one line, for a log.
+    #[must_use]
+    pub fn report(&self) -> String {
+        report(self)
+    }
+}
+
+/// An error and its sources in one line. Many errors print their source already; saying it twice helps nobody.
+pub(crate) fn report(error: &dyn StdError) -> String {
+    let mut report = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        let text = error.to_string();
+        if !report.contains(&text) {
+            report.push_str(": ");
+            report.push_str(&text);
+        }
+        next = error.source();
+    }
+    report
 }
 
 /// What `install()` finds wrong before the first event. Every problem is found at start-up, all at once.
@@ -255,7 +305,9 @@ pub enum BuildError {
         rule: &'static str,
     },
     /// The tables were written by a newer release.
-    #[error("the outbox tables have schema version {found}, but this release knows {known}; upgrade events-sqlx before you start this process")]
+    #[error(
+        "the outbox tables have schema version {found}, but this release knows {known}; upgrade events-sqlx before you start this process"
+    )]
     NewerSchema {
         /// Version in the database.
         found: i64,
@@ -263,7 +315,9 @@ pub enum BuildError {
         known: i64,
     },
     /// The tables are missing or old and migrations are left to you.
-    #[error("the outbox tables have schema version {found}, but this release needs {needed}; run `events_sqlx::migrate` first, or leave out `.without_migrations()`")]
+    #[error(
+        "the outbox tables have schema version {found}, but this release needs {needed}; run `events_sqlx::migrate` first, or leave out `.without_migrations()`"
+    )]
     OlderSchema {
         /// Version in the database; 0 if there are no tables.
         found: i64,

@@ -65,13 +65,7 @@ impl EventDescriptor {
     /// The descriptor of `E`.
     #[must_use]
     pub const fn of<E: DomainEvent>() -> Self {
-        Self {
-            topic: E::TOPIC,
-            version: E::VERSION,
-            local: E::LOCAL,
-            to: E::TO,
-            type_name: std::any::type_name::<E>,
-        }
+        Self { topic: E::TOPIC, version: E::VERSION, local: E::LOCAL, to: E::TO, type_name: std::any::type_name::<E> }
     }
 }
 

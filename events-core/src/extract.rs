@@ -110,9 +110,7 @@ impl<T: Clone + Send + Sync + 'static> FromContext for State<T> {
     fn from_context(cx: &Context<'_>) -> Result<Self, DeliveryError> {
         cx.state().map(State).ok_or_else(|| {
             let ty = type_name::<T>();
-            DeliveryError::terminal(format!(
-                "`State<{ty}>` was not given; call `.state(..)` on the outbox builder"
-            ))
+            DeliveryError::terminal(format!("`State<{ty}>` was not given; call `.state(..)` on the outbox builder"))
         })
     }
 }
@@ -140,8 +138,7 @@ impl FromContext for Completion {
     }
 
     fn from_context(cx: &Context<'_>) -> Result<Self, DeliveryError> {
-        cx.completion
-            .ok_or_else(|| DeliveryError::terminal("only `#[after_completion]` handlers are told how the unit of work ended"))
+        cx.completion.ok_or_else(|| DeliveryError::terminal("only `#[after_completion]` handlers are told how the unit of work ended"))
     }
 }
 

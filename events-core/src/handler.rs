@@ -71,18 +71,7 @@ impl DeliveryError {
     /// The error and its sources in one line, as it is stored with the delivery.
     #[must_use]
     pub fn report(&self) -> String {
-        let mut report = self.source.to_string();
-        let mut next = self.source.source();
-        while let Some(error) = next {
-            let text = error.to_string();
-            // Many errors already print their source; saying it twice helps nobody.
-            if !report.contains(&text) {
-                report.push_str(": ");
-                report.push_str(&text);
-            }
-            next = error.source();
-        }
-        report
+        crate::error::report(&*self.source)
     }
 
     /// The error itself.
@@ -179,8 +168,7 @@ pub enum HandlerCall {
 #[doc(hidden)]
 pub(crate) type PlainCall = for<'a> fn(&'a Context<'a>) -> BoxFuture<'a, Result<(), DeliveryError>>;
 #[doc(hidden)]
-pub(crate) type UnitCall =
-    for<'a> fn(&'a Context<'a>, &'a mut (dyn Any + Send + 'static)) -> BoxFuture<'a, Result<(), DeliveryError>>;
+pub(crate) type UnitCall = for<'a> fn(&'a Context<'a>, &'a mut (dyn Any + Send + 'static)) -> BoxFuture<'a, Result<(), DeliveryError>>;
 
 /// Which unit of work a handler takes; compared at start-up with the outbox's.
 #[doc(hidden)]

@@ -1,10 +1,16 @@
 //! The deliveries of one target in memory: what waits, how many run, and whether the target is paused.
 
-use crate::registry::Target;
 use crate::leases::HeldLease;
+use crate::registry::Target;
 use crate::{Delivery, retry::around};
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::{AtomicUsize, Ordering::{AcqRel, Acquire, Relaxed}}};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{
+        AtomicUsize,
+        Ordering::{AcqRel, Acquire, Relaxed},
+    },
+};
 use std::time::{Duration, Instant};
 use tokio::{runtime::Handle, sync::OwnedSemaphorePermit, task::JoinSet};
 
@@ -76,7 +82,10 @@ struct State {
 enum Breaker {
     Closed,
     /// After `until` a single delivery probes the target.
-    Paused { until: Instant, pause: Duration },
+    Paused {
+        until: Instant,
+        pause: Duration,
+    },
 }
 
 impl Lane {

@@ -41,13 +41,11 @@ pub use relay::{HandOver, Planned, Relay, RelayOptions};
 pub use retry::RetryPolicy;
 pub use stats::{LoopHealth, Stats};
 pub use store::{
-    DeadReason, Delivery, DeliveryId, Failure, InUnitOfWork, Lease, LeaseRequest, LeaseToken, Leased, Orphans, Outcome, OutboxStore,
+    DeadReason, Delivery, DeliveryId, Failure, InUnitOfWork, Lease, LeaseRequest, LeaseToken, Leased, Orphans, OutboxStore, Outcome,
     SettleReport, Settlement, TargetRequest, TransactOutcome, Unreadable,
 };
 pub use transport::{Acknowledge, Received, Subscription, Transport};
 
-/// Declares a domain event: `#[domain_event(topic = "order.payok", key = order_id)]`.
-pub use events_macros::domain_event;
 /// Declares a handler that runs after COMMIT, at least once, with retries.
 pub use events_macros::after_commit;
 /// Declares a handler that runs in memory once the unit of work has ended, and is told how.
@@ -56,13 +54,13 @@ pub use events_macros::after_completion;
 pub use events_macros::after_rollback;
 /// Declares a handler that runs inside the publishing unit of work, just before COMMIT.
 pub use events_macros::before_commit;
+/// Declares a domain event: `#[domain_event(topic = "order.payok", key = order_id)]`.
+pub use events_macros::domain_event;
 
 /// What generated code needs. Not public API: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::event::EventDescriptor;
-    pub use crate::handler::{
-        Backoff, HandlerCall, HandlerDescriptor, HandlerOptions, IntoOutcome, OrderingKey, Phase, UnitOfWorkType,
-    };
+    pub use crate::handler::{Backoff, HandlerCall, HandlerDescriptor, HandlerOptions, IntoOutcome, OrderingKey, Phase, UnitOfWorkType};
     pub use inventory;
 }

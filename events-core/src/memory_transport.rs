@@ -100,6 +100,11 @@ impl Transport for MemoryTransport {
         &self.0.name
     }
 
+    /// Small, because a batch is settled when its slowest event is acknowledged, and what is not settled is repeated after a crash.
+    fn max_batch(&self) -> usize {
+        16
+    }
+
     async fn send(&self, batch: &[Arc<Envelope>]) -> Vec<Result<(), DeliveryError>> {
         let mut sent = Vec::with_capacity(batch.len());
         for envelope in batch {

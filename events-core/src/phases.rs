@@ -57,11 +57,8 @@ impl Registry {
             Phase::AfterCompletion => true,
             _ => false,
         };
-        let anyone = events
-            .iter()
-            .filter_map(|event| self.in_memory.get(&*event.envelope.topic))
-            .flatten()
-            .any(|handler| concerns(handler.phase));
+        let anyone =
+            events.iter().filter_map(|event| self.in_memory.get(&*event.envelope.topic)).flatten().any(|handler| concerns(handler.phase));
         let (true, Ok(runtime)) = (anyone, tokio::runtime::Handle::try_current()) else { return };
         let registry = Arc::clone(self);
         runtime.spawn(async move {

@@ -79,7 +79,11 @@ impl Registry {
         for (topic, routes) in sorted {
             for route in routes {
                 let targets: Vec<&str> = route.targets.iter().map(|index| &*self.targets[*index].name).collect();
-                lines.push(format!("{topic} v{} -> {}", route.version, if targets.is_empty() { "nobody".into() } else { targets.join(", ") }));
+                lines.push(format!(
+                    "{topic} v{} -> {}",
+                    route.version,
+                    if targets.is_empty() { "nobody".into() } else { targets.join(", ") }
+                ));
             }
         }
         lines

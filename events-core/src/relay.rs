@@ -1,21 +1,28 @@
 //! Drives deliveries to their targets and settles them, whether they were handed over from memory or leased by the scanner.
 
-use crate::leases::Leases;
-use crate::lane::{Holds, InFlight, Lane, Room, Source};
-use crate::registry::TargetKind;
 use crate::dispatcher::{Verdict, call_handler, send_batch};
+use crate::lane::{Holds, InFlight, Lane, Room, Source};
+use crate::leases::Leases;
+use crate::registry::TargetKind;
 use crate::settler::{Pending, Settler};
 use crate::stats::{Counters, Health, count};
 use crate::supervise::supervise;
 use crate::{
-    BuildError, Collected, Delivery, DeliveryId, Error, Lease, LeaseToken, LoopHealth, Outcome, OutboxStore, Registry, Settlement, Stats,
+    BuildError, Collected, Delivery, DeliveryId, Error, Lease, LeaseToken, LoopHealth, OutboxStore, Outcome, Registry, Settlement, Stats,
     retry::around,
 };
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError, atomic::{AtomicBool, Ordering}};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 use std::time::{Duration, Instant};
-use tokio::{runtime::Handle, sync::{Notify, Semaphore}, task::JoinHandle};
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, Semaphore},
+    task::JoinHandle,
+};
 
 /// A delivery takes at least this much of the hand-over memory, for its envelope and its lease.
 const MEMORY_UNIT: usize = 1024;
@@ -76,7 +83,12 @@ impl RelayOptions {
         rule(self.lease >= millis(100), "the lease", format!("{:?}", self.lease), "it must last at least 100 ms")?;
         rule(self.poll >= millis(1), "the poll interval", format!("{:?}", self.poll), "it must be at least 1 ms")?;
         rule(self.maintenance >= millis(1), "the maintenance interval", format!("{:?}", self.maintenance), "it must be at least 1 ms")?;
-        rule(self.linger * 3 <= self.lease, "the settlement linger", format!("{:?}", self.linger), "it must be at most a third of the lease")?;
+        rule(
+            self.linger * 3 <= self.lease,
+            "the settlement linger",
+            format!("{:?}", self.linger),
+            "it must be at most a third of the lease",
+        )?;
         rule(!self.call_timeout.is_zero(), "the call timeout", "0".into(), "database calls need some time")?;
         rule((1..=10_000).contains(&self.batch), "the batch", self.batch.to_string(), "it must be between 1 and 10,000")?;
         rule(self.max_abandoned >= 1, "the number of abandoned leases", "0".into(), "a process may die once without blame")?;
@@ -124,11 +136,8 @@ impl Relay {
         let targets = std::mem::take(&mut registry.targets);
         let lanes: Vec<Arc<Lane>> =
             targets.into_iter().map(|target| Arc::new(Lane::new(target, options.hand_over, options.batch * 2))).collect();
-        let lane_of = lanes
-            .iter()
-            .enumerate()
-            .flat_map(|(index, lane)| lane.target.names().map(move |name| (Arc::clone(name), index)))
-            .collect();
+        let lane_of =
+            lanes.iter().enumerate().flat_map(|(index, lane)| lane.target.names().map(move |name| (Arc::clone(name), index))).collect();
         let memory = Arc::new(Semaphore::new(options.hand_over_memory / MEMORY_UNIT));
         Ok(Self(Arc::new(Engine {
             registry: Arc::new(registry),
@@ -469,8 +478,7 @@ impl Engine {
             if batch.is_empty() {
                 return;
             }
-            let (alive, expired): (Vec<_>, Vec<_>) =
-                batch.into_iter().partition(|flight| self.leases.is_alive(flight.delivery.lease));
+            let (alive, expired): (Vec<_>, Vec<_>) = batch.into_iter().partition(|flight| self.leases.is_alive(flight.delivery.lease));
             for flight in expired {
                 // Another process may have it: starting it now could deliver it twice.
                 tracing::warn!(delivery = %flight.delivery.lease.id, "the lease was lost before the delivery began");
@@ -532,10 +540,13 @@ impl Engine {
             }
             Verdict::Settled { freed } => {
                 answered();
-                count(match flight.source {
-                    Source::Memory => &self.counters.delivered_from_memory,
-                    Source::Scanner => &self.counters.delivered_by_scanner,
-                }, 1);
+                count(
+                    match flight.source {
+                        Source::Memory => &self.counters.delivered_from_memory,
+                        Source::Scanner => &self.counters.delivered_by_scanner,
+                    },
+                    1,
+                );
                 if freed > 0 {
                     self.wake.notify_one();
                 }
@@ -581,7 +592,7 @@ impl Engine {
                 Err(error) => {
                     self.heartbeat_health.failed();
                     count(&self.counters.store_errors, 1);
-                    tracing::warn!(%error, "leases could not be renewed; trying again");
+                    tracing::warn!(error = error.report(), "leases could not be renewed; trying again");
                 }
             }
         }
@@ -610,7 +621,7 @@ impl Engine {
                 Err(error) => {
                     self.maintenance_health.failed();
                     count(&self.counters.store_errors, 1);
-                    tracing::warn!(%error, "maintenance failed; it is repeated");
+                    tracing::warn!(error = error.report(), "maintenance failed; it is repeated");
                 }
             }
             tokio::time::sleep(around(self.options.maintenance)).await;
@@ -633,7 +644,8 @@ impl Engine {
         let orphans = self.bounded("counting orphaned deliveries", self.store.orphans(&known)).await?;
         for orphan in &orphans {
             tracing::warn!(
-                target_name = orphan.target, waiting = orphan.waiting,
+                target_name = orphan.target,
+                waiting = orphan.waiting,
                 "deliveries wait for a target that this process does not have; start a process that has it, or give a handler `renamed_from`"
             );
         }

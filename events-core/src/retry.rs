@@ -23,10 +23,7 @@ pub struct RetryPolicy {
 impl Default for RetryPolicy {
     /// 12 attempts with exponential backoff from 1 s to 10 min and full jitter: about half an hour in the mean.
     fn default() -> Self {
-        Self {
-            attempts: 12,
-            backoff: Backoff::Exponential { first: Duration::from_secs(1), max: Duration::from_secs(600) },
-        }
+        Self { attempts: 12, backoff: Backoff::Exponential { first: Duration::from_secs(1), max: Duration::from_secs(600) } }
     }
 }
 

@@ -18,7 +18,7 @@ impl Engine {
                 Err(error) => {
                     self.scanner_health.failed();
                     count(&self.counters.store_errors, 1);
-                    tracing::warn!(%error, "the scanner failed; it looks again");
+                    tracing::warn!(error = error.report(), "the scanner failed; it looks again");
                 }
             }
             // A timeout is the normal case: nothing woke the scanner, so it looks by itself.
@@ -47,8 +47,7 @@ impl Engine {
         let mut flights = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
             let Some(index) = self.lane_of.get(&delivery.target).copied() else { continue };
-            let holds =
-                Holds { _room: self.lanes[index].room(), _lease: self.leases.hold(delivery.lease, begun + self.options.lease) };
+            let holds = Holds { _room: self.lanes[index].room(), _lease: self.leases.hold(delivery.lease, begun + self.options.lease) };
             let flight = InFlight { source: Source::Scanner, delivery, holds };
             if flight.delivery.abandoned >= self.options.max_abandoned {
                 self.bury_abandoned(flight);

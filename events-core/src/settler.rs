@@ -72,7 +72,7 @@ impl Engine {
                 Err(error) => {
                     self.settler_health.failed();
                     count(&self.counters.store_errors, 1);
-                    tracing::warn!(%error, deliveries = settlements.len(), "deliveries could not be settled; trying again");
+                    tracing::warn!(error = error.report(), deliveries = settlements.len(), "deliveries could not be settled; trying again");
                     tokio::time::sleep(around(RETRY_PAUSE)).await;
                 }
             }

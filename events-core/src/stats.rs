@@ -94,9 +94,7 @@ impl Health {
         let millis = self.last_success.load(Relaxed);
         LoopHealth {
             name: self.name,
-            last_success: (millis != 0)
-                .then(|| OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000).ok())
-                .flatten(),
+            last_success: (millis != 0).then(|| OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000).ok()).flatten(),
             failures: self.failures.load(Relaxed),
             restarts: self.restarts.load(Relaxed),
         }

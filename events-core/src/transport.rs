@@ -25,7 +25,8 @@ pub trait Transport: Send + Sync + 'static {
     /// Names the transport in the outbox table and in `to = ".."`; keep it stable across releases.
     fn name(&self) -> &str;
 
-    /// The largest batch that [`send`](Self::send) is given.
+    /// The largest batch that [`send`](Self::send) is given. A batch is settled as a whole when its last result is known, so after a
+    /// crash up to a batch is sent again: large where confirmations come together, small where they come one by one.
     fn max_batch(&self) -> usize {
         100
     }

@@ -1,7 +1,7 @@
 //! What a database system must answer. Sealed: each answer is SQL written for that system.
 
-use crate::deliveries::{Filter, Waiting};
 use crate::dead_letters::DeadLetter;
+use crate::deliveries::{Filter, Waiting};
 use crate::installed::Installed;
 use crate::migrate::Migration;
 use events_core::{DeliveryId, Lease, LeaseRequest, Leased, Orphans, Planned, Settlement, TargetRequest};
@@ -79,8 +79,11 @@ pub trait Backend: Database + sealed::Sealed {
     /// Which of the requested targets have something due. A system whose lease costs nothing when idle may name all of them.
     fn due(pool: &Pool<Self>, request: &LeaseRequest, terms: Terms) -> impl Future<Output = sqlx::Result<Vec<TargetRequest>>> + Send;
     fn lease(pool: &Pool<Self>, request: &LeaseRequest, terms: Terms) -> impl Future<Output = sqlx::Result<Leased>> + Send;
-    fn settle(conn: &mut Self::Connection, settlements: &[Settlement], terms: Terms)
-    -> impl Future<Output = sqlx::Result<SettledRows>> + Send;
+    fn settle(
+        conn: &mut Self::Connection,
+        settlements: &[Settlement],
+        terms: Terms,
+    ) -> impl Future<Output = sqlx::Result<SettledRows>> + Send;
     fn lost(conn: &mut Self::Connection, leases: &[Lease]) -> impl Future<Output = sqlx::Result<Vec<DeliveryId>>> + Send;
     fn renew(
         pool: &Pool<Self>,
@@ -97,8 +100,7 @@ pub trait Backend: Database + sealed::Sealed {
     /// Lines (key, target) whose head waits for nothing.
     fn stuck_keys(pool: &Pool<Self>, limit: u32) -> impl Future<Output = sqlx::Result<Vec<(String, String)>>> + Send;
     /// Makes the heads of lines (key, target) deliverable; returns how many were not before.
-    fn free_keys(conn: &mut Self::Connection, lines: &[(&str, &str)], terms: Terms)
-    -> impl Future<Output = sqlx::Result<u64>> + Send;
+    fn free_keys(conn: &mut Self::Connection, lines: &[(&str, &str)], terms: Terms) -> impl Future<Output = sqlx::Result<u64>> + Send;
     fn orphans(pool: &Pool<Self>, known: &[Arc<str>]) -> impl Future<Output = sqlx::Result<Vec<Orphans>>> + Send;
 
     fn count_waiting(pool: &Pool<Self>) -> impl Future<Output = sqlx::Result<u64>> + Send;

@@ -1,11 +1,11 @@
 //! Puts an outbox together and starts it.
 
+use crate::UnitOfWork;
 use crate::backend::Backend;
 use crate::database::{Db, failed};
 use crate::migrate::{check_schema, migrate};
 use crate::outbox::{Inner, Outbox};
 use crate::store::Store;
-use crate::UnitOfWork;
 use events_core::{
     BuildError, Clock, DomainEvent, Error, HandlerFn, OutboxStore, Registry, RegistryBuilder, Relay, RelayOptions, RetryPolicy, Transport,
 };

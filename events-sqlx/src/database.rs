@@ -4,7 +4,7 @@ use crate::backend::{Backend, Terms};
 use crate::builder::Retention;
 use events_core::{Clock, Error};
 use sqlx::{Pool, Transaction};
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 /// How long a transaction stands in line for the only writer before that is called an error.
@@ -21,11 +21,14 @@ pub(crate) struct Db<DB: Backend> {
     pub(crate) heartbeat: Pool<DB>,
     pub(crate) clock: Clock,
     pub(crate) retention: Retention,
-    /// The line for the only writer. It is fair, where the database's own busy handler sleeps and hopes.
+    /// Whose turn it is to write, where only one can. It is fair, where the database's own busy handler sleeps and hopes.
     writer: Arc<Mutex<()>>,
+    /// The line of units of work for that turn. The relay does not stand in it: it waits for at most one of them, because what it
+    /// writes frees memory and keys, and what it has not written would be repeated after a crash.
+    line: Mutex<()>,
 }
 
-/// A place at the head of the line, where there is one.
+/// The turn to write, where there is one.
 pub(crate) type Writer = Option<OwnedMutexGuard<()>>;
 
 impl<DB: Backend> Db<DB> {
@@ -37,6 +40,7 @@ impl<DB: Backend> Db<DB> {
             clock,
             retention,
             writer: Arc::default(),
+            line: Mutex::default(),
         }
     }
 
@@ -44,26 +48,42 @@ impl<DB: Backend> Db<DB> {
         Terms { now: self.clock.now_override(), archive: matches!(self.retention, Retention::Archive(_)) }
     }
 
-    /// Waits for the turn to write.
-    pub(crate) async fn writer(&self) -> Result<Writer, Error> {
-        if !DB::SINGLE_WRITER {
-            return Ok(None);
-        }
-        match tokio::time::timeout(WRITER_TIMEOUT, Arc::clone(&self.writer).lock_owned()).await {
-            Ok(guard) => Ok(Some(guard)),
-            Err(_) => Err(Error::Timeout { doing: "waiting for another unit of work to end (does one wait for this task?)", seconds: WRITER_TIMEOUT.as_secs() }),
-        }
+    /// Begins a unit of work's transaction.
+    pub(crate) async fn begin(&self) -> Result<(Transaction<'static, DB>, Writer), Error> {
+        let writer = if DB::SINGLE_WRITER {
+            in_time(async {
+                let _place_in_line = self.line.lock().await;
+                Arc::clone(&self.writer).lock_owned().await
+            })
+            .await?
+        } else {
+            None
+        };
+        let tx = DB::begin(&self.business).await.map_err(failed::<DB>("beginning a transaction"))?;
+        Ok((tx, writer))
     }
 
-    /// Begins a transaction on `pool` that may write.
-    pub(crate) async fn begin(&self, pool: &Pool<DB>) -> Result<(Transaction<'static, DB>, Writer), Error> {
-        let writer = self.writer().await?;
-        let tx = DB::begin(pool).await.map_err(failed::<DB>("beginning a transaction"))?;
+    /// Begins a transaction of the relay.
+    pub(crate) async fn begin_relay(&self) -> Result<(Transaction<'static, DB>, Writer), Error> {
+        let writer = self.relay_writer().await?;
+        let tx = DB::begin(&self.relay).await.map_err(failed::<DB>("beginning a transaction"))?;
         Ok((tx, writer))
+    }
+
+    /// Waits for the relay's turn to write.
+    pub(crate) async fn relay_writer(&self) -> Result<Writer, Error> {
+        if DB::SINGLE_WRITER { in_time(Arc::clone(&self.writer).lock_owned()).await } else { Ok(None) }
     }
 }
 
+async fn in_time(turn: impl Future<Output = OwnedMutexGuard<()>>) -> Result<Writer, Error> {
+    tokio::time::timeout(WRITER_TIMEOUT, turn).await.map(Some).map_err(|_| Error::Timeout {
+        doing: "waiting for another unit of work to end (does one wait for this task?)",
+        seconds: WRITER_TIMEOUT.as_secs(),
+    })
+}
+
 /// Names what failed and, where it is known, the cure.
-pub(crate) fn failed<DB: Backend>(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Error {
-    move |source| Error::Store { doing, cure: DB::cure(&source), source: Box::new(source) }
+pub(crate) fn failed<DB: Backend>(doing: impl Into<Cow<'static, str>>) -> impl FnOnce(sqlx::Error) -> Error {
+    move |source| Error::Store { doing: doing.into(), cure: DB::cure(&source), source: Box::new(source) }
 }

@@ -65,7 +65,7 @@ impl<DB: Backend> DeadLetters<DB> {
         let doing = "redriving dead letters";
         let ids = self.ids(filter).await?;
         let db = self.outbox.db();
-        let (mut tx, writer) = db.begin(&db.business).await?;
+        let (mut tx, writer) = db.begin().await?;
         let redriven = DB::redrive(&mut tx, &ids, db.terms()).await.map_err(failed::<DB>(doing))?;
         tx.commit().await.map_err(failed::<DB>(doing))?;
         drop(writer);
@@ -82,7 +82,7 @@ impl<DB: Backend> DeadLetters<DB> {
         let doing = "discarding dead letters";
         let ids = self.ids(filter).await?;
         let db = self.outbox.db();
-        let (mut tx, writer) = db.begin(&db.business).await?;
+        let (mut tx, writer) = db.begin().await?;
         let discarded = DB::discard(&mut tx, &ids).await.map_err(failed::<DB>(doing))?;
         tx.commit().await.map_err(failed::<DB>(doing))?;
         drop(writer);

@@ -123,7 +123,7 @@ impl<DB: Backend> Outbox<DB> {
             Err(error) => {
                 // The caller's error matters more than one of the rollback, which the database makes up for by itself.
                 if let Err(error) = uow.rollback().await {
-                    tracing::warn!(%error, "a rollback failed; closing the connection undoes the transaction");
+                    tracing::warn!(error = error.report(), "a rollback failed; closing the connection undoes the transaction");
                 }
                 Err(error)
             }
@@ -137,7 +137,7 @@ impl<DB: Backend> Outbox<DB> {
     /// # Errors
     /// The database failed.
     pub async fn begin(&self) -> Result<UnitOfWork<DB>, Error> {
-        let (tx, writer) = self.0.db.begin(&self.0.db.business).await?;
+        let (tx, writer) = self.0.db.begin().await?;
         Ok(UnitOfWork::new(self.clone(), tx, writer))
     }
 

@@ -7,7 +7,7 @@ use crate::outbox::{Inner, Outbox};
 use crate::unit_of_work::{Committed, UnitOfWork};
 use async_trait::async_trait;
 use events_core::{
-    Delivery, DeliveryError, DeliveryId, Error, InUnitOfWork, Lease, LeaseRequest, Leased, Orphans, Outcome, OutboxStore, SettleReport,
+    Delivery, DeliveryError, DeliveryId, Error, InUnitOfWork, Lease, LeaseRequest, Leased, Orphans, OutboxStore, Outcome, SettleReport,
     Settlement, TransactOutcome,
 };
 use std::sync::{Arc, OnceLock, Weak};
@@ -22,7 +22,7 @@ pub(crate) struct Store<DB: Backend> {
 impl<DB: Backend> Store<DB> {
     /// Settles in one transaction; `None` if leases were lost and nothing was changed.
     async fn try_settle(&self, settlements: &[Settlement]) -> Result<Option<u64>, Error> {
-        let (mut tx, _writer) = self.db.begin(&self.db.relay).await?;
+        let (mut tx, _writer) = self.db.begin_relay().await?;
         let rows = DB::settle(&mut tx, settlements, self.db.terms()).await.map_err(failed::<DB>("settling deliveries"))?;
         match rows {
             SettledRows::All { freed } => {
@@ -37,7 +37,7 @@ impl<DB: Backend> Store<DB> {
     }
 
     async fn lease_from(&self, request: &LeaseRequest) -> Result<Leased, Error> {
-        let _writer = self.db.writer().await?;
+        let _writer = self.db.relay_writer().await?;
         DB::lease(&self.db.relay, request, self.db.terms()).await.map_err(failed::<DB>("leasing deliveries"))
     }
 
@@ -66,7 +66,7 @@ impl<DB: Backend> OutboxStore for Store<DB> {
                 Err(error) if leased.deliveries.is_empty() && leased.unreadable.is_empty() => return Err(error),
                 Err(error) => {
                     // What is leased must not wait for its lease to run out only because the next target's turn failed.
-                    tracing::warn!(%error, "some targets could not be looked at; the scanner looks again");
+                    tracing::warn!(error = error.report(), "some targets could not be looked at; the scanner looks again");
                     break;
                 }
             }
@@ -89,7 +89,7 @@ impl<DB: Backend> OutboxStore for Store<DB> {
     }
 
     async fn renew(&self, leases: &[Lease], lease: Duration) -> Result<Vec<DeliveryId>, Error> {
-        let _writer = self.db.writer().await?;
+        let _writer = self.db.relay_writer().await?;
         DB::renew(&self.db.heartbeat, leases, lease, self.db.terms()).await.map_err(failed::<DB>("renewing leases"))
     }
 
@@ -126,7 +126,7 @@ impl<DB: Backend> OutboxStore for Store<DB> {
             Retention::Archive(keep) => Some(keep),
             Retention::Delete => None,
         };
-        let (mut tx, _writer) = self.db.begin(&self.db.relay).await?;
+        let (mut tx, _writer) = self.db.begin_relay().await?;
         let removed = DB::purge(&mut tx, archive_for, limit, self.db.terms()).await.map_err(failed::<DB>("purging"))?;
         tx.commit().await.map_err(failed::<DB>("purging"))?;
         Ok(removed)
@@ -140,7 +140,7 @@ impl<DB: Backend> OutboxStore for Store<DB> {
             return Ok(0);
         }
         let lines: Vec<(&str, &str)> = lines.iter().map(|(key, target)| (&**key, &**target)).collect();
-        let (mut tx, _writer) = self.db.begin(&self.db.relay).await?;
+        let (mut tx, _writer) = self.db.begin_relay().await?;
         let freed = DB::free_keys(&mut tx, &lines, self.db.terms()).await.map_err(failed::<DB>(doing))?;
         tx.commit().await.map_err(failed::<DB>(doing))?;
         Ok(freed)

@@ -1,8 +1,8 @@
 //! One database transaction and the events it causes.
 
+use crate::Outbox;
 use crate::backend::{Backend, CommitFailure, SettledRows};
 use crate::database::{Writer, failed};
-use crate::Outbox;
 use events_core::{Collected, Collector, Completion, DomainEvent, Error, Publication, Settlement, UnitOfWorkArg};
 use sqlx::Transaction;
 use std::fmt;
@@ -42,7 +42,9 @@ impl<DB: Backend> Drop for Events<DB> {
 /// How a commit went, where it was no error.
 #[derive(Debug)]
 pub(crate) enum Committed {
-    Yes { freed: u64 },
+    Yes {
+        freed: u64,
+    },
     /// The delivery to settle had lost its lease; everything was rolled back.
     LeaseLost,
 }
@@ -106,8 +108,7 @@ impl<DB: Backend> UnitOfWork<DB> {
 
     pub(crate) fn new(outbox: Outbox<DB>, tx: Transaction<'static, DB>, writer: Writer) -> Self {
         let collector = outbox.collector();
-        let events =
-            Events { outbox, collector, undone: Vec::new(), committing: Vec::new(), completion: Completion::RolledBack };
+        let events = Events { outbox, collector, undone: Vec::new(), committing: Vec::new(), completion: Completion::RolledBack };
         Self { tx, events, savepoints: 0, writer }
     }
 
@@ -244,6 +245,9 @@ impl<DB: Backend> UnitOfWorkArg for UnitOfWork<DB> {}
 
 impl<DB: Backend> fmt::Debug for UnitOfWork<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UnitOfWork").field("events", &self.events.collector.mark()).field("savepoints", &self.savepoints).finish_non_exhaustive()
+        f.debug_struct("UnitOfWork")
+            .field("events", &self.events.collector.mark())
+            .field("savepoints", &self.savepoints)
+            .finish_non_exhaustive()
     }
 }

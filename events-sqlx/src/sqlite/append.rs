@@ -18,12 +18,7 @@ static INSERTS: LazyLock<Vec<String>> = LazyLock::new(|| {
     (1..=MAX_ROWS).map(|rows| format!("{head}{}", vec![row; rows].join(","))).collect()
 });
 
-pub(crate) async fn append(
-    conn: &mut SqliteConnection,
-    planned: &mut [Planned],
-    lease: Duration,
-    terms: Terms,
-) -> sqlx::Result<()> {
+pub(crate) async fn append(conn: &mut SqliteConnection, planned: &mut [Planned], lease: Duration, terms: Terms) -> sqlx::Result<()> {
     let mut keys = Keys::of(planned);
     let mut occupied = Vec::new();
     for (key, events) in keys.iter_mut() {

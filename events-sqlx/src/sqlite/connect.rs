@@ -1,8 +1,9 @@
 //! Opens a database file the way an outbox wants it.
 
+use crate::database::failed;
 use events_core::Error;
-use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Sqlite, SqlitePool};
 use std::{path::Path, time::Duration};
 
 /// How long a statement waits for another process that writes.
@@ -15,11 +16,12 @@ const CONNECTIONS: u32 = 8;
 /// # Errors
 /// The file cannot be opened or is no database.
 pub async fn connect(path: impl AsRef<Path>) -> Result<SqlitePool, Error> {
+    let path = path.as_ref();
     SqlitePoolOptions::new()
         .max_connections(CONNECTIONS)
         .connect_with(connect_options(path))
         .await
-        .map_err(crate::database::failed::<sqlx::Sqlite>("opening the database file"))
+        .map_err(failed::<Sqlite>(format!("opening the database file `{}`", path.display())))
 }
 
 /// What [`connect`] connects with, to adapt it: write-ahead log, `synchronous = FULL`, foreign keys, a busy timeout of 5 s.

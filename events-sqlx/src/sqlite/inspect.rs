@@ -5,8 +5,8 @@ use crate::dead_letters::DeadLetter;
 use crate::deliveries::{Filter, Waiting, WaitingState};
 use crate::sqlite::rows::{envelope, failures, from_millis, ids_json, names_json};
 use events_core::{DeliveryId, Failure, Orphans, millis_of};
-use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::query::Query;
+use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::types::Uuid;
 use sqlx::{Row, SqlitePool, query, query_as, query_scalar};
 use std::{sync::Arc, time::Duration};
@@ -90,12 +90,7 @@ pub(crate) async fn stuck_keys(pool: &SqlitePool, limit: u32) -> sqlx::Result<Ve
     query_as(include_str!("../../sql/sqlite/stuck_keys.sql")).bind(limit).fetch_all(pool).await
 }
 
-pub(crate) async fn purge(
-    conn: &mut SqliteConnection,
-    archive_for: Option<Duration>,
-    limit: u32,
-    terms: Terms,
-) -> sqlx::Result<u64> {
+pub(crate) async fn purge(conn: &mut SqliteConnection, archive_for: Option<Duration>, limit: u32, terms: Terms) -> sqlx::Result<u64> {
     let mut removed = query(include_str!("../../sql/sqlite/purge_keys.sql")).bind(limit).execute(&mut *conn).await?.rows_affected();
     if let Some(keep) = archive_for {
         removed = removed.max(
@@ -112,9 +107,7 @@ pub(crate) async fn purge(
 }
 
 pub(crate) async fn orphans(pool: &SqlitePool, known: &[Arc<str>]) -> sqlx::Result<Vec<Orphans>> {
-    let rows: Vec<(String, i64)> = query_as(include_str!("../../sql/sqlite/orphans.sql"))
-        .bind(names_json(known.iter().map(|name| &**name)))
-        .fetch_all(pool)
-        .await?;
+    let rows: Vec<(String, i64)> =
+        query_as(include_str!("../../sql/sqlite/orphans.sql")).bind(names_json(known.iter().map(|name| &**name))).fetch_all(pool).await?;
     Ok(rows.into_iter().map(|(target, waiting)| Orphans { target, waiting: u64::try_from(waiting).unwrap_or(0) }).collect())
 }

@@ -46,10 +46,8 @@ async fn finish(conn: &mut SqliteConnection, delivered: &[Lease], terms: Terms) 
 }
 
 async fn hand_back(conn: &mut SqliteConnection, leases: &[(Lease, i64)], terms: Terms) -> sqlx::Result<u64> {
-    let rows: Vec<String> = leases
-        .iter()
-        .map(|(lease, delay)| format!("[\"{}\",\"{}\",{delay}]", lease.id.0.simple(), lease.token.0.simple()))
-        .collect();
+    let rows: Vec<String> =
+        leases.iter().map(|(lease, delay)| format!("[\"{}\",\"{}\",{delay}]", lease.id.0.simple(), lease.token.0.simple())).collect();
     Ok(query(include_str!("../../sql/sqlite/settle_hand_back.sql"))
         .bind(format!("[{}]", rows.join(",")))
         .bind(terms.now)

@@ -28,9 +28,11 @@ mod timeline;
 // What proves it: the past, lived again and audited.
 mod audit;
 mod books;
+mod latency;
 mod northwind;
 mod replay;
 mod report;
+mod table;
 
 use arguments::{Arguments, Command, ReplayArguments, ShopArguments};
 use broker::Failures;

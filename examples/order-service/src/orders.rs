@@ -168,12 +168,6 @@ async fn insert(db: &mut SqliteConnection, order: &NewOrder) -> Result<i64, Orde
 /// A `#[before_commit]` handler's refusal comes wrapped; the shop's own reasons are taken out again.
 impl From<events_core::Error> for OrderError {
     fn from(error: events_core::Error) -> Self {
-        match error {
-            events_core::Error::BeforeCommit { source, .. } if source.is::<CreditExceeded>() => match source.downcast() {
-                Ok(refusal) => Self::Credit(refusal),
-                Err(other) => Self::Invalid(other.to_string()),
-            },
-            other => Self::Outbox(other),
-        }
+        error.refusal().map_or_else(Self::Outbox, |refusal| Self::Credit(Box::new(refusal)))
     }
 }

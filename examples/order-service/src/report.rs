@@ -3,17 +3,15 @@
 use crate::{
     audit::{Audit, Check, Excuses},
     books::{Books, TARGETS, TOPICS},
+    latency::Latencies,
     northwind::PastOrder,
     orders,
     replay::Tally,
     shop::Shop,
     status::Status,
+    table::{Table, count},
 };
-use hdrhistogram::Histogram;
-use std::{
-    fmt::{self, Write},
-    sync::atomic::Ordering::Relaxed,
-};
+use std::{fmt, sync::atomic::Ordering::Relaxed};
 
 /// Violations of one check that are shown; the rest is counted.
 const SHOWN: usize = 5;
@@ -90,7 +88,7 @@ impl Report {
             tally.took.as_secs_f64(),
             tally.drained_in.as_secs_f64()
         );
-        Ok(Self { summary, table: table.0, checks, line })
+        Ok(Self { summary, table: table.into_text(), checks, line })
     }
 }
 
@@ -128,77 +126,4 @@ fn left_over(waiting: u64, dead: u64) -> Vec<String> {
     let some = |many: u64, text: &str| (many > 0).then(|| format!("{many} {text}"));
     let waiting = some(waiting, "deliveries still wait; run again with this `--database`, or wait longer with `--deadline`");
     [waiting, some(dead, "deliveries are in the dead letters")].into_iter().flatten().collect()
-}
-
-/// How long events of this run were on their way, from `publish` to their target. The COMMIT in between is part of it.
-struct Latencies(Histogram<u64>);
-
-impl Latencies {
-    fn of(books: &Books, target: &str, began: i64) -> anyhow::Result<Self> {
-        // Three digits are kept of every value, however long an event was on its way.
-        let mut histogram = Histogram::new(3)?;
-        for arrival in books.arrivals.iter().filter(|arrival| arrival.target == target && arrival.occurred_at >= began) {
-            histogram.record((arrival.received_at - arrival.occurred_at).max(0).unsigned_abs())?;
-        }
-        Ok(Self(histogram))
-    }
-
-    fn at(&self, quantile: f64) -> String {
-        if self.0.is_empty() {
-            return "-".into();
-        }
-        let micros = self.0.value_at_quantile(quantile);
-        match micros {
-            0..10_000 => format!("{}.{} ms", micros / 1_000, micros % 1_000 / 100),
-            _ => format!("{} ms", micros / 1_000),
-        }
-    }
-}
-
-/// Lines of a name and some numbers.
-#[derive(Default)]
-struct Table(String);
-
-impl Table {
-    fn head(&mut self, name: &str, columns: &[&str]) {
-        if !self.0.is_empty() {
-            self.0.push('\n');
-        }
-        self.line(name, columns.iter().map(|column| (*column).to_owned()));
-    }
-
-    fn row(&mut self, name: &str, cells: &[String]) {
-        self.line(&format!("  {name}"), cells.iter().cloned());
-    }
-
-    fn line(&mut self, name: &str, cells: impl Iterator<Item = String>) {
-        // Writing to a string cannot fail.
-        let _ = write!(self.0, "\n{name:<30}");
-        for cell in cells {
-            let _ = write!(self.0, "{cell:>12}");
-        }
-    }
-}
-
-/// `2155` is `2,155`.
-fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::count;
-
-    #[test]
-    fn thousands_are_separated() {
-        assert_eq!([0, 21, 830, 2_155, 1_000_000].map(count), ["0", "21", "830", "2,155", "1,000,000"]);
-    }
 }
