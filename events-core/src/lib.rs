@@ -16,28 +16,38 @@ mod store;
 mod dispatcher;
 mod lane;
 mod leases;
+mod options;
+mod engine;
+mod hand_over;
+mod worker;
 mod settler;
-mod relay;
+mod heartbeat;
 mod scanner;
+mod maintenance;
+mod relay;
 mod supervise;
 mod stats;
 mod clock;
 mod error;
+mod build_error;
 
 #[cfg(feature = "test-kit")]
 pub mod test_kit;
 
+pub use build_error::BuildError;
 pub use clock::{Clock, millis_of};
 pub use cloud_events::{from_cloud_event, to_cloud_event};
 pub use collect::{Collected, Collector, Publication, publish};
 pub use envelope::{Envelope, EventId, Headers, Metadata};
-pub use error::{BoxError, BuildError, Error};
+pub use error::{BoxError, Error};
 pub use event::{DomainEvent, EventPayload};
 pub use extract::{Completion, Context, EventArg, FromContext, Requirements, State, UnitOfWorkArg};
+pub use hand_over::{HandOver, Planned};
 pub use handler::{Backoff, BoxFuture, DeliveryError, DeliveryErrorKind, HandlerFn, Phase};
 pub use memory_transport::{MemorySubscription, MemoryTransport};
+pub use options::RelayOptions;
 pub use registry::{Registry, RegistryBuilder};
-pub use relay::{HandOver, Planned, Relay, RelayOptions};
+pub use relay::Relay;
 pub use retry::RetryPolicy;
 pub use stats::{LoopHealth, Stats};
 pub use store::{

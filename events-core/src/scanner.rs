@@ -1,7 +1,7 @@
 //! The compensation: finds due deliveries, leases them and feeds the relay. Polling is the truth; wake-ups only make it sooner.
 
+use crate::engine::Engine;
 use crate::lane::{Holds, InFlight, Source};
-use crate::relay::Engine;
 use crate::settler::Pending;
 use crate::stats::count;
 use crate::store::{DeadReason, Failure, Leased};

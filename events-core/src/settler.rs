@@ -1,7 +1,7 @@
 //! Writes down what became of deliveries, in batches: many settlements, one transaction.
 
+use crate::engine::Engine;
 use crate::lane::{Holds, Source};
-use crate::relay::Engine;
 use crate::stats::count;
 use crate::{Outcome, Settlement, retry::around};
 use std::time::{Duration, Instant};

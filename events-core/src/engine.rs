@@ -1,0 +1,81 @@
+//! What the loops, the workers and the committers of a relay share.
+
+use crate::lane::{InFlight, Lane};
+use crate::leases::Leases;
+use crate::settler::{Pending, Settler};
+use crate::stats::{Counters, Health};
+use crate::{Error, OutboxStore, Outcome, Registry, RelayOptions, Settlement};
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering},
+};
+use std::time::Duration;
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, Semaphore},
+    task::JoinHandle,
+};
+
+/// What the loops, the workers and the committers share.
+pub(crate) struct Engine {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) store: Arc<dyn OutboxStore>,
+    pub(crate) options: RelayOptions,
+    pub(crate) lanes: Vec<Arc<Lane>>,
+    pub(crate) lane_of: HashMap<Arc<str>, usize>,
+    pub(crate) leases: Arc<Leases>,
+    pub(crate) settler: Settler,
+    pub(crate) memory: Arc<Semaphore>,
+    /// Wakes the scanner: a key was freed, memory overflowed, a lane runs low.
+    pub(crate) wake: Notify,
+    pub(crate) counters: Counters,
+    pub(crate) scanner_health: Arc<Health>,
+    pub(crate) settler_health: Arc<Health>,
+    pub(crate) heartbeat_health: Arc<Health>,
+    pub(crate) maintenance_health: Arc<Health>,
+    pub(crate) closing: AtomicBool,
+    pub(crate) loops: Mutex<Vec<JoinHandle<()>>>,
+    pub(crate) runtime: Handle,
+}
+
+impl Engine {
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    /// Takes leased deliveries, each with the index of its lane, and gets them going.
+    pub(crate) fn accept(self: &Arc<Self>, leased: Vec<(usize, InFlight)>) {
+        let mut by_lane: Vec<(usize, Vec<InFlight>)> = Vec::new();
+        for (lane, flight) in leased {
+            match by_lane.iter_mut().find(|(index, _)| *index == lane) {
+                Some((_, flights)) => flights.push(flight),
+                None => by_lane.push((lane, vec![flight])),
+            }
+        }
+        for (index, flights) in by_lane {
+            let lane = &self.lanes[index];
+            lane.push(&self.runtime, flights, || Arc::clone(self).work(Arc::clone(lane)));
+        }
+    }
+
+    pub(crate) fn hand_back(&self, flights: Vec<InFlight>) {
+        for flight in flights {
+            self.settle(flight, Outcome::HandBack { delay: Duration::ZERO });
+        }
+    }
+
+    /// Queues a settlement.
+    pub(crate) fn settle(&self, flight: InFlight, outcome: Outcome) {
+        let InFlight { delivery, source, holds } = flight;
+        let settlement = Settlement { lease: delivery.lease, target: delivery.target, key: delivery.envelope.key.clone(), outcome };
+        self.settler.push(Pending { settlement, source, holds: Some(holds) });
+    }
+
+    /// A database call with the limit that every loop's calls have.
+    pub(crate) async fn bounded<T>(&self, doing: &'static str, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let limit = self.options.call_timeout;
+        tokio::time::timeout(limit, call).await.unwrap_or(Err(Error::Timeout { doing, seconds: limit.as_secs() }))
+    }
+}

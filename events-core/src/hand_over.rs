@@ -1,0 +1,165 @@
+//! From a transaction to the relay: deliveries are planned before the INSERT and handed over after COMMIT, with no await in between.
+
+use crate::dispatcher::Verdict;
+use crate::engine::Engine;
+use crate::lane::{Holds, InFlight, Lane, Room, Source};
+use crate::options::MEMORY_UNIT;
+use crate::stats::count;
+use crate::{Collected, Delivery, DeliveryId, Error, Lease, LeaseToken, Outcome, Relay};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+impl Relay {
+    /// Turns collected events into deliveries, one per event and target, and reserves room in memory where there is some.
+    ///
+    /// The leases of deliveries with room begin now, a little before the database's: take the plan just before the INSERT.
+    ///
+    /// # Errors
+    /// An event is not declared.
+    pub fn plan(&self, events: Vec<Collected>) -> Result<HandOver, Error> {
+        let engine = &self.0;
+        let token = LeaseToken::fresh();
+        let mut planned = Vec::with_capacity(events.len());
+        for event in events {
+            let route = engine.registry.route(&event.envelope.topic, event.envelope.version)?;
+            for index in &route.targets {
+                let lane = &engine.lanes[*index];
+                let room = if event.delay.is_none() { engine.reserve(lane, event.envelope.payload.len()) } else { None };
+                planned.push(Planned {
+                    delivery: Delivery {
+                        lease: Lease { id: DeliveryId::now(), token },
+                        target: Arc::clone(&lane.target.name),
+                        envelope: Arc::clone(&event.envelope),
+                        failed: 0,
+                        abandoned: 0,
+                        failures: Vec::new(),
+                    },
+                    delay: event.delay.unwrap_or_default(),
+                    lane: *index,
+                    room,
+                    waits_for_key: false,
+                });
+            }
+        }
+        Ok(HandOver { engine: Arc::clone(engine), planned, begun: Instant::now() })
+    }
+
+    /// Delivers events to all their targets at once, without storing them: no retry, no second chance.
+    ///
+    /// # Errors
+    /// An event is not declared, or the first target that failed.
+    pub async fn send_now(&self, events: Vec<Collected>) -> Result<(), Error> {
+        for planned in self.plan(events)?.planned.drain(..) {
+            let lane = &self.0.lanes[planned.lane];
+            let verdicts = self.0.deliver(lane, &[&planned.delivery]).await;
+            let reason = match verdicts.into_iter().next() {
+                Some(Verdict::Settle(Outcome::Delivered) | Verdict::Settled { .. }) => continue,
+                Some(Verdict::Settle(Outcome::Retry { failures, .. } | Outcome::Dead { failures, .. })) => {
+                    failures.into_iter().next_back().map_or_else(String::new, |failure| failure.error)
+                }
+                Some(Verdict::Unavailable(reason)) => reason,
+                _ => "it needs a stored delivery; publish it with `OutsideUnitOfWork::OwnTransaction`".into(),
+            };
+            return Err(Error::SendNow {
+                topic: planned.delivery.envelope.topic.to_string(),
+                target: planned.delivery.target.to_string(),
+                reason,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// A delivery about to be stored.
+pub struct Planned {
+    delivery: Delivery,
+    delay: Duration,
+    lane: usize,
+    room: Option<Room>,
+    waits_for_key: bool,
+}
+
+impl Planned {
+    /// The delivery.
+    #[must_use]
+    pub fn delivery(&self) -> &Delivery {
+        &self.delivery
+    }
+
+    /// How long after COMMIT it becomes deliverable.
+    #[must_use]
+    pub fn delay(&self) -> Duration {
+        self.delay
+    }
+
+    /// Whether the row is to be inserted leased to this process.
+    #[must_use]
+    pub fn is_leased(&self) -> bool {
+        self.room.is_some()
+    }
+
+    /// Whether an earlier delivery of the same key is not settled yet, so that the row is to be inserted waiting.
+    #[must_use]
+    pub fn waits_for_key(&self) -> bool {
+        self.waits_for_key
+    }
+
+    /// Notes that an earlier delivery of the same key is not settled yet: nothing is handed over, the key's turn will come.
+    pub fn wait_for_key(&mut self) {
+        self.waits_for_key = true;
+        self.room = None;
+    }
+}
+
+/// Deliveries on their way from a transaction to the relay. Dropped, it forgets them: their rows, if any, are the scanner's.
+#[must_use = "call `.hand_over()` after COMMIT"]
+pub struct HandOver {
+    engine: Arc<Engine>,
+    planned: Vec<Planned>,
+    begun: Instant,
+}
+
+impl HandOver {
+    /// The deliveries to store.
+    #[must_use]
+    pub fn planned(&self) -> &[Planned] {
+        &self.planned
+    }
+
+    /// The deliveries to store, to mark those that wait for their key.
+    pub fn planned_mut(&mut self) -> &mut [Planned] {
+        &mut self.planned
+    }
+
+    /// Hands the committed deliveries to the relay. Never waits, so that no cancellation can come between COMMIT and hand-over.
+    pub fn hand_over(self) {
+        let Self { engine, planned, begun } = self;
+        let mut overflowed = 0;
+        let mut leased: Vec<(usize, InFlight)> = Vec::with_capacity(planned.len());
+        for Planned { delivery, delay, lane, room, waits_for_key } in planned {
+            match room {
+                Some(room) => {
+                    let lease = engine.leases.hold(delivery.lease, begun + engine.options.lease);
+                    leased.push((lane, InFlight { delivery, source: Source::Memory, holds: Holds { _room: room, _lease: lease } }));
+                }
+                None if waits_for_key || !delay.is_zero() => {}
+                None => overflowed += 1,
+            }
+        }
+        if overflowed > 0 {
+            count(&engine.counters.overflowed, overflowed);
+            engine.wake.notify_one();
+        }
+        engine.accept(leased);
+    }
+}
+
+impl Engine {
+    fn reserve(&self, lane: &Arc<Lane>, payload: usize) -> Option<Room> {
+        if self.is_closing() {
+            return None;
+        }
+        let units = u32::try_from(payload.div_ceil(MEMORY_UNIT).max(1)).ok()?;
+        lane.reserve(Arc::clone(&self.memory).try_acquire_many_owned(units).ok()?)
+    }
+}

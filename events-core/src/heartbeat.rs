@@ -1,0 +1,38 @@
+//! Keeps the leases of deliveries in memory alive, on a task and a connection of its own.
+
+use crate::Error;
+use crate::engine::Engine;
+use crate::stats::count;
+use std::time::Instant;
+
+impl Engine {
+    pub(crate) async fn beat_for_ever(&self) {
+        loop {
+            tokio::time::sleep(self.options.lease / 6).await;
+            match self.renew_leases().await {
+                Ok(()) => self.heartbeat_health.succeeded(),
+                Err(error) => {
+                    self.heartbeat_health.failed();
+                    count(&self.counters.store_errors, 1);
+                    tracing::warn!(error = error.report(), "leases could not be renewed; trying again");
+                }
+            }
+        }
+    }
+
+    pub(crate) async fn renew_leases(&self) -> Result<(), Error> {
+        let expiring = self.leases.expiring(self.options.lease * 2 / 3);
+        for leases in expiring.chunks(1_000) {
+            let begun = Instant::now();
+            let lost = self.bounded("renewing leases", self.store.renew(leases, self.options.lease)).await?;
+            self.leases.renewed(leases, begun + self.options.lease);
+            for id in &lost {
+                // What runs will find out when it is settled; what waits will not be started.
+                if let Some(lease) = leases.iter().find(|lease| lease.id == *id) {
+                    self.leases.release(*lease);
+                }
+            }
+        }
+        Ok(())
+    }
+}

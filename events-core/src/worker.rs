@@ -1,0 +1,127 @@
+//! The workers of a lane: take deliveries to their target and act on the verdict.
+
+use crate::dispatcher::{Verdict, call_handler, send_batch};
+use crate::engine::Engine;
+use crate::lane::{InFlight, Lane, Source};
+use crate::registry::TargetKind;
+use crate::stats::count;
+use crate::{Delivery, Outcome};
+use std::sync::Arc;
+use std::time::Duration;
+
+impl Engine {
+    /// A worker of one lane: delivers until nothing waits.
+    pub(crate) async fn work(self: Arc<Self>, lane: Arc<Lane>) {
+        loop {
+            let (batch, low) = lane.pop();
+            if low {
+                self.wake.notify_one();
+            }
+            if batch.is_empty() {
+                return;
+            }
+            let (alive, expired): (Vec<_>, Vec<_>) = batch.into_iter().partition(|flight| self.leases.is_alive(flight.delivery.lease));
+            for flight in expired {
+                // Another process may have it: starting it now could deliver it twice.
+                tracing::warn!(delivery = %flight.delivery.lease.id, "the lease was lost before the delivery began");
+                count(&self.counters.lease_lost, 1);
+            }
+            if alive.is_empty() {
+                continue;
+            }
+            let guard = Running { engine: &self, flights: alive };
+            let verdicts = self.deliver(&lane, &guard.flights.iter().map(|flight| &flight.delivery).collect::<Vec<_>>()).await;
+            let flights = guard.finish();
+            for (flight, verdict) in flights.into_iter().zip(verdicts) {
+                self.conclude(&lane, flight, verdict);
+            }
+        }
+    }
+
+    /// Takes deliveries of one lane to its target; one verdict each.
+    pub(crate) async fn deliver(&self, lane: &Lane, batch: &[&Delivery]) -> Vec<Verdict> {
+        match &lane.target.kind {
+            TargetKind::Handler(handler) => {
+                let mut verdicts = Vec::with_capacity(batch.len());
+                for delivery in batch {
+                    let store = &*self.store;
+                    verdicts.push(call_handler(&self.registry, store, &self.counters, &lane.target, handler, delivery).await);
+                }
+                verdicts
+            }
+            TargetKind::Transport(transport) => send_batch(&self.counters, &lane.target, &**transport, batch).await,
+        }
+    }
+
+    /// Acts on a verdict.
+    fn conclude(&self, lane: &Lane, flight: InFlight, verdict: Verdict) {
+        let delivery = &flight.delivery;
+        let answered = || {
+            if lane.answered() {
+                tracing::info!(target_name = %lane.target.name, "the target is back");
+                self.wake.notify_one();
+            }
+        };
+        match verdict {
+            Verdict::Settle(outcome) => {
+                answered();
+                match &outcome {
+                    Outcome::Retry { delay, failures } => tracing::warn!(
+                        target_name = %delivery.target, topic = %delivery.envelope.topic, event = %delivery.envelope.id,
+                        attempt = delivery.failed + 1, ?delay, error = failures.last().map(|failure| &*failure.error),
+                        "a delivery failed; it will be retried"
+                    ),
+                    Outcome::Dead { reason, failures } => tracing::error!(
+                        target_name = %delivery.target, topic = %delivery.envelope.topic, event = %delivery.envelope.id,
+                        reason = reason.as_str(), error = failures.last().map(|failure| &*failure.error),
+                        "a delivery goes to the dead letters"
+                    ),
+                    _ => {}
+                }
+                self.settle(flight, outcome);
+            }
+            Verdict::Settled { freed } => {
+                answered();
+                count(
+                    match flight.source {
+                        Source::Memory => &self.counters.delivered_from_memory,
+                        Source::Scanner => &self.counters.delivered_by_scanner,
+                    },
+                    1,
+                );
+                if freed > 0 {
+                    self.wake.notify_one();
+                }
+            }
+            Verdict::LeaseLost => count(&self.counters.lease_lost, 1),
+            // The lease is no longer renewed: if the delivery was not settled, it comes again.
+            Verdict::Unknown => {}
+            Verdict::Unavailable(error) => {
+                if let Some((pause, waiting)) = lane.pause() {
+                    count(&self.counters.paused, 1);
+                    tracing::warn!(target_name = %lane.target.name, %error, ?pause, "the target is unavailable; it is paused");
+                    self.hand_back(waiting);
+                }
+                self.settle(flight, Outcome::HandBack { delay: Duration::ZERO });
+            }
+        }
+    }
+}
+
+/// Deliveries under way. If their worker is aborted they are given back.
+struct Running<'a> {
+    engine: &'a Engine,
+    flights: Vec<InFlight>,
+}
+
+impl Running<'_> {
+    fn finish(mut self) -> Vec<InFlight> {
+        std::mem::take(&mut self.flights)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.engine.hand_back(std::mem::take(&mut self.flights));
+    }
+}
