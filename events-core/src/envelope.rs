@@ -76,7 +76,7 @@ impl Envelope {
             source: Arc::clone(source),
             content_type: Cow::Borrowed(JSON),
             headers: Headers::new(),
-            payload: Bytes::from(serde_json::to_vec(event)?),
+            payload: Bytes::from(event.encode()?),
         })
     }
 
@@ -92,7 +92,7 @@ impl Envelope {
             )
             .into());
         }
-        serde_json::from_slice(&self.payload).map_err(|error| {
+        E::decode(&self.payload).map_err(|error| {
             format!(
                 "the payload of event {} on topic `{}` version {} does not fit `{}`: {error}",
                 self.id,

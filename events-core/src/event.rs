@@ -21,7 +21,7 @@ use std::time::Duration;
     label = "missing `#[domain_event(topic = \"...\")]`",
     note = "annotate the type with `#[domain_event(topic = \"...\")]`"
 )]
-pub trait DomainEvent: EventPayload {
+pub trait DomainEvent: EventPayload + Send + Sync + 'static {
     /// Names the kind of fact, such as `order.payok`; at most 255 characters.
     const TOPIC: &'static str;
     /// Version of the payload's shape; topic and version together name one type.
@@ -45,10 +45,24 @@ pub trait DomainEvent: EventPayload {
     label = "needs serde's `Serialize` and `Deserialize`",
     note = "add `#[derive(serde::Serialize, serde::Deserialize)]` to `{Self}`"
 )]
-pub trait EventPayload: Serialize + DeserializeOwned + Send + Sync + 'static {}
+pub trait EventPayload: Sized {
+    // serde's traits are no supertraits: the compiler would name each of them, instead of this trait, where a derive is missing.
+    #[doc(hidden)]
+    fn encode(&self) -> Result<Vec<u8>, serde_json::Error>;
+    #[doc(hidden)]
+    fn decode(payload: &[u8]) -> Result<Self, serde_json::Error>;
+}
 
 #[diagnostic::do_not_recommend]
-impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> EventPayload for T {}
+impl<T: Serialize + DeserializeOwned> EventPayload for T {
+    fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(self)
+    }
+
+    fn decode(payload: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(payload)
+    }
+}
 
 /// What is known of an event type before any event exists. Not public API: the macros write it.
 #[doc(hidden)]

@@ -56,16 +56,7 @@ pub use store::{
 };
 pub use transport::{Acknowledge, Received, Subscription, Transport};
 
-/// Declares a handler that runs after COMMIT, at least once, with retries.
-pub use events_macros::after_commit;
-/// Declares a handler that runs in memory once the unit of work has ended, and is told how.
-pub use events_macros::after_completion;
-/// Declares a handler that runs in memory after a rollback.
-pub use events_macros::after_rollback;
-/// Declares a handler that runs inside the publishing unit of work, just before COMMIT.
-pub use events_macros::before_commit;
-/// Declares a domain event: `#[domain_event(topic = "order.payok", key = order_id)]`.
-pub use events_macros::domain_event;
+pub use events_macros::{after_commit, after_completion, after_rollback, before_commit, domain_event};
 
 /// What generated code needs. Not public API: it changes without notice.
 #[doc(hidden)]

@@ -78,9 +78,8 @@ impl<DB: Backend> Outbox<DB> {
     ///
     /// # Cancel safety
     /// Cancelled while `work` runs, it rolls back. For COMMIT see [`UnitOfWork::commit`].
-    pub async fn run<T, E, F>(&self, work: F) -> Result<T, E>
+    pub async fn run<T, E>(&self, work: impl AsyncFnOnce(&mut UnitOfWork<DB>) -> Result<T, E>) -> Result<T, E>
     where
-        F: AsyncFnOnce(&mut UnitOfWork<DB>) -> Result<T, E>,
         E: From<Error>,
     {
         if Collector::current().is_some() {
@@ -97,9 +96,8 @@ impl<DB: Backend> Outbox<DB> {
     ///
     /// # Cancel safety
     /// As [`run`](Self::run).
-    pub async fn run_independent<T, E, F>(&self, work: F) -> Result<T, E>
+    pub async fn run_independent<T, E>(&self, work: impl AsyncFnOnce(&mut UnitOfWork<DB>) -> Result<T, E>) -> Result<T, E>
     where
-        F: AsyncFnOnce(&mut UnitOfWork<DB>) -> Result<T, E>,
         E: From<Error>,
     {
         if DB::SINGLE_WRITER && Collector::current().is_some_and(|outer| outer.owner() == self.id()) {
@@ -108,9 +106,8 @@ impl<DB: Backend> Outbox<DB> {
         self.run_in_scope(work).await
     }
 
-    async fn run_in_scope<T, E, F>(&self, work: F) -> Result<T, E>
+    async fn run_in_scope<T, E>(&self, work: impl AsyncFnOnce(&mut UnitOfWork<DB>) -> Result<T, E>) -> Result<T, E>
     where
-        F: AsyncFnOnce(&mut UnitOfWork<DB>) -> Result<T, E>,
         E: From<Error>,
     {
         let mut uow = self.begin().await?;

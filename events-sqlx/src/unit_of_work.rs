@@ -70,9 +70,8 @@ impl<DB: Backend> UnitOfWork<DB> {
     ///
     /// # Cancel safety
     /// As [`Outbox::run`].
-    pub async fn run<T, E, F>(work: F) -> Result<T, E>
+    pub async fn run<T, E>(work: impl AsyncFnOnce(&mut UnitOfWork<DB>) -> Result<T, E>) -> Result<T, E>
     where
-        F: AsyncFnOnce(&mut UnitOfWork<DB>) -> Result<T, E>,
         E: From<Error>,
     {
         DB::installed().get()?.run(work).await
@@ -82,9 +81,8 @@ impl<DB: Backend> UnitOfWork<DB> {
     ///
     /// # Errors
     /// Those of `work`, and as [`Outbox::run_independent`].
-    pub async fn run_independent<T, E, F>(work: F) -> Result<T, E>
+    pub async fn run_independent<T, E>(work: impl AsyncFnOnce(&mut UnitOfWork<DB>) -> Result<T, E>) -> Result<T, E>
     where
-        F: AsyncFnOnce(&mut UnitOfWork<DB>) -> Result<T, E>,
         E: From<Error>,
     {
         DB::installed().get()?.run_independent(work).await
@@ -145,9 +143,8 @@ impl<DB: Backend> UnitOfWork<DB> {
     /// # Cancel safety
     /// Not cancel safe: dropping the future half-way leaves work that can be neither kept nor undone, so the unit of work
     /// refuses to commit.
-    pub async fn savepoint<T, E, F>(&mut self, work: F) -> Result<T, E>
+    pub async fn savepoint<T, E>(&mut self, work: impl AsyncFnOnce(&mut UnitOfWork<DB>) -> Result<T, E>) -> Result<T, E>
     where
-        F: AsyncFnOnce(&mut UnitOfWork<DB>) -> Result<T, E>,
         E: From<Error>,
     {
         let depth = self.savepoints + 1;

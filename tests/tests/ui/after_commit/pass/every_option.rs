@@ -1,6 +1,6 @@
-use events_core::{HandlerFn, Metadata, State, UnitOfWorkArg, after_commit, domain_event};
+use events_core::{Backoff, HandlerFn, Metadata, Phase, State, UnitOfWorkArg, after_commit, domain_event};
 use serde::{Deserialize, Serialize};
-use std::{error::Error, sync::Arc};
+use std::{error::Error, sync::Arc, time::Duration};
 
 #[domain_event(topic = "order.paid")]
 #[derive(Serialize, Deserialize)]
@@ -39,7 +39,7 @@ pub async fn print_ticket(
 #[after_commit(backoff = "30s")]
 pub(crate) async fn book(mut event: OrderPaid, uow: &mut UnitOfWork, _: Metadata) -> Result<(), Box<dyn Error + Send + Sync>> {
     event.order_id += 1;
-    let _ = uow;
+    let _ = (event.order_id, uow);
     Ok(())
 }
 
@@ -73,4 +73,20 @@ fn main() {
     is_handler::<issue_receipt>();
     // The function stays a function.
     drop(issue_ticket(OrderPaid { order_id: 1 }));
+
+    let plain = <issue_ticket as HandlerFn>::DESCRIPTOR;
+    assert_eq!((plain.name, plain.phase, plain.event.topic), ("issue_ticket", Phase::AfterCommit, "order.paid"));
+    assert_eq!((plain.options.attempts, plain.options.backoff), (None, None));
+
+    let print = <print_ticket as HandlerFn>::DESCRIPTOR;
+    assert_eq!((print.name, print.renamed_from), ("ticketing.print", &["print", "print_ticket", "ticket-printer"][..]));
+    assert_eq!((print.options.attempts, print.options.concurrency), (Some(5), Some(8)));
+    assert_eq!(print.options.timeout, Some(Duration::from_secs(30)));
+    let doubling = Backoff::Exponential { first: Duration::from_secs(1), max: Duration::from_secs(600) };
+    assert_eq!(print.options.backoff, Some(&doubling));
+
+    const SCHEDULE: &[Duration] = &[Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(30)];
+    assert_eq!(<call_back as HandlerFn>::DESCRIPTOR.options.backoff, Some(&Backoff::Schedule(SCHEDULE)));
+    assert_eq!(<book as HandlerFn>::DESCRIPTOR.options.backoff, Some(&Backoff::Fixed(Duration::from_secs(30))));
+    assert_eq!(<r#match as HandlerFn>::DESCRIPTOR.name, "match");
 }

@@ -24,7 +24,9 @@ macro_rules! keyed {
     ($name:ident, $topic:literal) => {
         #[domain_event(topic = $topic, key = self.id + 1)]
         #[derive(Serialize, Deserialize)]
-        struct $name { id: i64 }
+        struct $name {
+            id: i64,
+        }
     };
 }
 

@@ -1,6 +1,5 @@
 use events_core::{
-    Completion, HandlerFn, Metadata, State, UnitOfWorkArg, after_commit, after_completion, after_rollback, before_commit,
-    domain_event,
+    Completion, HandlerFn, Metadata, State, UnitOfWorkArg, after_commit, after_completion, after_rollback, before_commit, domain_event,
 };
 use serde::{Deserialize, Serialize};
 
