@@ -19,6 +19,8 @@ pub async fn connect(path: impl AsRef<Path>) -> Result<SqlitePool, Error> {
     let path = path.as_ref();
     SqlitePoolOptions::new()
         .max_connections(CONNECTIONS)
+        // There is no server whose connections could break.
+        .test_before_acquire(false)
         .connect_with(connect_options(path))
         .await
         .map_err(failed::<Sqlite>(format!("opening the database file `{}`", path.display())))

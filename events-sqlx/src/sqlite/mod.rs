@@ -53,7 +53,7 @@ impl Backend for Sqlite {
     }
 
     fn own_pool(pool: &SqlitePool, connections: u32) -> SqlitePool {
-        SqlitePoolOptions::new().max_connections(connections).connect_lazy_with((*pool.connect_options()).clone())
+        SqlitePoolOptions::new().max_connections(connections).test_before_acquire(false).connect_lazy_with((*pool.connect_options()).clone())
     }
 
     async fn begin(pool: &SqlitePool) -> sqlx::Result<Transaction<'static, Sqlite>> {
