@@ -4,6 +4,7 @@ use crate::dead_letters::DeadLetter;
 use crate::deliveries::{Filter, Waiting};
 use crate::installed::Installed;
 use crate::migrate::Migration;
+use crate::statements::Schema;
 use events_core::{DeliveryId, Lease, LeaseRequest, Leased, Orphans, Planned, Settlement, TargetRequest};
 use sqlx::{Database, Pool, Transaction};
 use std::{future::Future, sync::Arc, time::Duration};
@@ -13,14 +14,27 @@ pub(crate) mod sealed {
     pub trait Sealed {}
 }
 
-/// What a statement needs besides its own data: whose time counts, and what becomes of the delivered.
-#[derive(Clone, Copy, Debug)]
-pub struct Terms {
+/// What a call needs besides its own data: the statements, whose time counts, and what becomes of the delivered.
+#[derive(Debug)]
+pub struct Terms<'a, S> {
+    /// The statements of this outbox.
+    pub sql: &'a S,
     /// Milliseconds after the Unix epoch if a test moves the clock; `None` is the database's own time.
     pub now: Option<i64>,
     /// Whether delivered deliveries go to the archive.
     pub archive: bool,
 }
+
+impl<S> Clone for Terms<'_, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S> Copy for Terms<'_, S> {}
+
+/// The terms of a database system.
+pub(crate) type TermsOf<'a, DB> = Terms<'a, <DB as Backend>::Statements>;
 
 /// What a batch of settlements did.
 #[derive(Debug)]
@@ -51,6 +65,11 @@ pub trait Backend: Database + sealed::Sealed {
     const SINGLE_WRITER: bool;
     /// All migrations, oldest first.
     const MIGRATIONS: &'static [Migration];
+    /// The statements of one outbox.
+    type Statements: Send + Sync + 'static;
+
+    /// Loads the statements for tables in `schema`.
+    fn statements(schema: &Schema) -> Self::Statements;
 
     fn installed() -> &'static Installed<Self>;
 
@@ -67,46 +86,68 @@ pub trait Backend: Database + sealed::Sealed {
 
     /// Runs a statement without parameters; several, if separated.
     fn execute(conn: &mut Self::Connection, sql: String) -> impl Future<Output = sqlx::Result<()>> + Send;
-    fn schema_version(conn: &mut Self::Connection) -> impl Future<Output = sqlx::Result<i64>> + Send;
-    fn set_schema_version(conn: &mut Self::Connection, version: i64) -> impl Future<Output = sqlx::Result<()>> + Send;
+    fn schema_version(conn: &mut Self::Connection, sql: &Self::Statements) -> impl Future<Output = sqlx::Result<i64>> + Send;
+    fn set_schema_version(
+        conn: &mut Self::Connection,
+        sql: &Self::Statements,
+        version: i64,
+    ) -> impl Future<Output = sqlx::Result<()>> + Send;
 
     fn append(
         conn: &mut Self::Connection,
         planned: &mut [Planned],
         lease: Duration,
-        terms: Terms,
+        terms: TermsOf<'_, Self>,
     ) -> impl Future<Output = sqlx::Result<()>> + Send;
     /// Which of the requested targets have something due. A system whose lease costs nothing when idle may name all of them.
-    fn due(pool: &Pool<Self>, request: &LeaseRequest, terms: Terms) -> impl Future<Output = sqlx::Result<Vec<TargetRequest>>> + Send;
-    fn lease(pool: &Pool<Self>, request: &LeaseRequest, terms: Terms) -> impl Future<Output = sqlx::Result<Leased>> + Send;
+    fn due(
+        pool: &Pool<Self>,
+        request: &LeaseRequest,
+        terms: TermsOf<'_, Self>,
+    ) -> impl Future<Output = sqlx::Result<Vec<TargetRequest>>> + Send;
+    fn lease(pool: &Pool<Self>, request: &LeaseRequest, terms: TermsOf<'_, Self>) -> impl Future<Output = sqlx::Result<Leased>> + Send;
     fn settle(
         conn: &mut Self::Connection,
         settlements: &[Settlement],
-        terms: Terms,
+        terms: TermsOf<'_, Self>,
     ) -> impl Future<Output = sqlx::Result<SettledRows>> + Send;
-    fn lost(conn: &mut Self::Connection, leases: &[Lease]) -> impl Future<Output = sqlx::Result<Vec<DeliveryId>>> + Send;
+    fn lost(
+        conn: &mut Self::Connection,
+        leases: &[Lease],
+        terms: TermsOf<'_, Self>,
+    ) -> impl Future<Output = sqlx::Result<Vec<DeliveryId>>> + Send;
     fn renew(
         pool: &Pool<Self>,
         leases: &[Lease],
         lease: Duration,
-        terms: Terms,
+        terms: TermsOf<'_, Self>,
     ) -> impl Future<Output = sqlx::Result<Vec<DeliveryId>>> + Send;
     fn purge(
         conn: &mut Self::Connection,
         archive_for: Option<Duration>,
         limit: u32,
-        terms: Terms,
+        terms: TermsOf<'_, Self>,
     ) -> impl Future<Output = sqlx::Result<u64>> + Send;
     /// Lines (key, target) whose head waits for nothing.
-    fn stuck_keys(pool: &Pool<Self>, limit: u32) -> impl Future<Output = sqlx::Result<Vec<(String, String)>>> + Send;
+    fn stuck_keys(
+        pool: &Pool<Self>,
+        limit: u32,
+        terms: TermsOf<'_, Self>,
+    ) -> impl Future<Output = sqlx::Result<Vec<(String, String)>>> + Send;
     /// Makes the heads of lines (key, target) deliverable; returns how many were not before.
-    fn free_keys(conn: &mut Self::Connection, lines: &[(&str, &str)], terms: Terms) -> impl Future<Output = sqlx::Result<u64>> + Send;
-    fn orphans(pool: &Pool<Self>, known: &[Arc<str>]) -> impl Future<Output = sqlx::Result<Vec<Orphans>>> + Send;
+    fn free_keys(
+        conn: &mut Self::Connection,
+        lines: &[(&str, &str)],
+        terms: TermsOf<'_, Self>,
+    ) -> impl Future<Output = sqlx::Result<u64>> + Send;
+    fn orphans(pool: &Pool<Self>, known: &[Arc<str>], terms: TermsOf<'_, Self>) -> impl Future<Output = sqlx::Result<Vec<Orphans>>> + Send;
 
-    fn count_waiting(pool: &Pool<Self>) -> impl Future<Output = sqlx::Result<u64>> + Send;
-    fn count_dead(pool: &Pool<Self>) -> impl Future<Output = sqlx::Result<u64>> + Send;
-    fn waiting(pool: &Pool<Self>, filter: &Filter, terms: Terms) -> impl Future<Output = sqlx::Result<Vec<Waiting>>> + Send;
-    fn dead(pool: &Pool<Self>, filter: &Filter) -> impl Future<Output = sqlx::Result<Vec<DeadLetter>>> + Send;
-    fn redrive(conn: &mut Self::Connection, ids: &[DeliveryId], terms: Terms) -> impl Future<Output = sqlx::Result<u64>> + Send;
-    fn discard(conn: &mut Self::Connection, ids: &[DeliveryId]) -> impl Future<Output = sqlx::Result<u64>> + Send;
+    fn count_waiting(pool: &Pool<Self>, sql: &Self::Statements) -> impl Future<Output = sqlx::Result<u64>> + Send;
+    fn count_dead(pool: &Pool<Self>, sql: &Self::Statements) -> impl Future<Output = sqlx::Result<u64>> + Send;
+    fn waiting(pool: &Pool<Self>, filter: &Filter, terms: TermsOf<'_, Self>) -> impl Future<Output = sqlx::Result<Vec<Waiting>>> + Send;
+    fn dead(pool: &Pool<Self>, filter: &Filter, terms: TermsOf<'_, Self>) -> impl Future<Output = sqlx::Result<Vec<DeadLetter>>> + Send;
+    fn redrive(conn: &mut Self::Connection, ids: &[DeliveryId], terms: TermsOf<'_, Self>)
+    -> impl Future<Output = sqlx::Result<u64>> + Send;
+    fn discard(conn: &mut Self::Connection, ids: &[DeliveryId], terms: TermsOf<'_, Self>)
+    -> impl Future<Output = sqlx::Result<u64>> + Send;
 }

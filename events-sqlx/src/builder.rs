@@ -3,8 +3,9 @@
 use crate::UnitOfWork;
 use crate::backend::Backend;
 use crate::database::{Db, failed};
-use crate::migrate::{check_schema, migrate};
+use crate::migrate::{check_schema, migrate_in};
 use crate::outbox::{Inner, Outbox};
+use crate::statements::Schema;
 use crate::store::Store;
 use events_core::{
     BuildError, Clock, DomainEvent, Error, HandlerFn, OutboxStore, Registry, RegistryBuilder, Relay, RelayOptions, RetryPolicy, Transport,
@@ -49,6 +50,7 @@ pub struct OutboxBuilder<DB: Backend> {
     retention: Retention,
     outside: OutsideUnitOfWork,
     clock: Clock,
+    schema: Option<String>,
     migrate: bool,
     wrap: fn(Arc<dyn OutboxStore>) -> Arc<dyn OutboxStore>,
 }
@@ -66,6 +68,7 @@ impl<DB: Backend> OutboxBuilder<DB> {
             retention: Retention::default(),
             outside: OutsideUnitOfWork::default(),
             clock: Clock::database(),
+            schema: None,
             migrate: true,
             wrap: |store| store,
         }
@@ -215,17 +218,18 @@ impl<DB: Backend> OutboxBuilder<DB> {
         if self.max_payload == 0 {
             return Err(BuildError::InvalidOption { option: "the payload limit", value: "0".into(), rule: "events need some bytes" }.into());
         }
+        let schema = self.schema.as_deref().map_or(Ok(Schema::default()), Schema::named)?;
         let registry = self.registry.build()?;
         for line in registry.describe() {
             tracing::info!("{line}");
         }
         DB::prepare(&self.pool).await.map_err(failed::<DB>("preparing the database"))?;
         if self.migrate {
-            migrate(&self.pool).await?;
+            migrate_in(&self.pool, &schema).await?;
         } else {
-            check_schema(&self.pool).await?;
+            check_schema(&self.pool, &schema).await?;
         }
-        let db = Arc::new(Db::new(self.pool, self.clock, self.retention));
+        let db = Arc::new(Db::new(self.pool, &schema, self.clock, self.retention));
         let store = Arc::new(Store { db: Arc::clone(&db), outbox: OnceLock::new() });
         let seen_by_relay = (self.wrap)(Arc::clone(&store) as Arc<dyn OutboxStore>);
         let relay = Relay::new(registry, Arc::clone(&seen_by_relay), self.relay)?;
@@ -234,5 +238,15 @@ impl<DB: Backend> OutboxBuilder<DB> {
         // The cell was made a few lines above; nobody else can have set it.
         let _ = store.outbox.set(Arc::downgrade(&inner));
         Ok(Outbox::from_inner(inner))
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl OutboxBuilder<sqlx::Postgres> {
+    /// Keeps the outbox tables in another schema of the same database, so that one transaction spans
+    /// the business tables and the outbox. The schema must exist.
+    pub fn schema(mut self, name: impl Into<String>) -> Self {
+        self.schema = Some(name.into());
+        self
     }
 }

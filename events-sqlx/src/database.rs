@@ -1,7 +1,8 @@
 //! A database with its pools, its clock and, where only one transaction can write at a time, the line for it.
 
-use crate::backend::{Backend, Terms};
+use crate::backend::{Backend, Terms, TermsOf};
 use crate::builder::Retention;
+use crate::statements::Schema;
 use events_core::{Clock, Error};
 use sqlx::{Pool, Transaction};
 use std::{borrow::Cow, sync::Arc, time::Duration};
@@ -19,6 +20,7 @@ pub(crate) struct Db<DB: Backend> {
     pub(crate) relay: Pool<DB>,
     /// For the heartbeat alone: leases must be renewed however busy the relay is.
     pub(crate) heartbeat: Pool<DB>,
+    pub(crate) sql: DB::Statements,
     pub(crate) clock: Clock,
     pub(crate) retention: Retention,
     /// Whose turn it is to write, where only one can. It is fair, where the database's own busy handler sleeps and hopes.
@@ -32,11 +34,12 @@ pub(crate) struct Db<DB: Backend> {
 pub(crate) type Writer = Option<OwnedMutexGuard<()>>;
 
 impl<DB: Backend> Db<DB> {
-    pub(crate) fn new(pool: Pool<DB>, clock: Clock, retention: Retention) -> Self {
+    pub(crate) fn new(pool: Pool<DB>, schema: &Schema, clock: Clock, retention: Retention) -> Self {
         Self {
             relay: DB::own_pool(&pool, RELAY_CONNECTIONS),
             heartbeat: DB::own_pool(&pool, 1),
             business: pool,
+            sql: DB::statements(schema),
             clock,
             retention,
             writer: Arc::default(),
@@ -44,8 +47,8 @@ impl<DB: Backend> Db<DB> {
         }
     }
 
-    pub(crate) fn terms(&self) -> Terms {
-        Terms { now: self.clock.now_override(), archive: matches!(self.retention, Retention::Archive(_)) }
+    pub(crate) fn terms(&self) -> TermsOf<'_, DB> {
+        Terms { sql: &self.sql, now: self.clock.now_override(), archive: matches!(self.retention, Retention::Archive(_)) }
     }
 
     /// Begins a unit of work's transaction.

@@ -52,7 +52,8 @@ impl<DB: Backend> DeadLetters<DB> {
     /// # Errors
     /// The database failed.
     pub async fn list(&self, filter: &Filter) -> Result<Vec<DeadLetter>, Error> {
-        DB::dead(&self.outbox.db().business, filter).await.map_err(failed::<DB>("listing dead letters"))
+        let db = self.outbox.db();
+        DB::dead(&db.business, filter, db.terms()).await.map_err(failed::<DB>("listing dead letters"))
     }
 
     /// Puts the dead letters that `filter` takes back into the outbox, with fresh attempts; returns how many.
@@ -83,7 +84,7 @@ impl<DB: Backend> DeadLetters<DB> {
         let ids = self.ids(filter).await?;
         let db = self.outbox.db();
         let (mut tx, writer) = db.begin().await?;
-        let discarded = DB::discard(&mut tx, &ids).await.map_err(failed::<DB>(doing))?;
+        let discarded = DB::discard(&mut tx, &ids, db.terms()).await.map_err(failed::<DB>(doing))?;
         tx.commit().await.map_err(failed::<DB>(doing))?;
         drop(writer);
         for id in &ids {

@@ -90,3 +90,15 @@ pub enum WaitingState {
     /// For an earlier delivery of its key.
     Key,
 }
+
+impl WaitingState {
+    /// The state that a statement names.
+    pub(crate) fn named(name: &str) -> Self {
+        match name {
+            "due" => Self::Due,
+            "leased" => Self::Leased,
+            "key" => Self::Key,
+            _ => Self::Later,
+        }
+    }
+}

@@ -39,6 +39,15 @@ impl Keys {
         self.0.iter_mut()
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Every line: a key and one of the targets of its events.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = (String, String)> {
+        self.0.iter().flat_map(|(key, events)| events.targets.iter().map(move |target| (key.clone(), target.clone())))
+    }
+
     /// The place of an event in its key's order.
     pub(crate) fn seq(&self, planned: &Planned) -> Option<i64> {
         let envelope = &planned.delivery().envelope;

@@ -1,11 +1,14 @@
 #![doc = include_str!("lib.md")]
-#![cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "without a database there is nobody to use it"))]
+#![cfg_attr(not(any(feature = "postgres", feature = "sqlite")), allow(dead_code, reason = "without a database there is nobody to use it"))]
 
 // The modules stand in the order in which an event flows through them.
 mod builder;
 mod installed;
 mod unit_of_work;
 mod keys;
+mod statements;
+mod rows;
+mod settlements;
 mod backend;
 mod database;
 mod outbox;
@@ -14,6 +17,8 @@ mod dead_letters;
 mod deliveries;
 mod migrate;
 
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 

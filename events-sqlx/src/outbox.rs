@@ -198,7 +198,7 @@ impl<DB: Backend> Outbox<DB> {
     /// # Errors
     /// The database failed.
     pub async fn waiting(&self) -> Result<u64, Error> {
-        DB::count_waiting(&self.0.db.business).await.map_err(failed::<DB>("counting deliveries"))
+        DB::count_waiting(&self.0.db.business, &self.0.db.sql).await.map_err(failed::<DB>("counting deliveries"))
     }
 
     /// Lists deliveries that are not settled yet, oldest first.
@@ -215,7 +215,7 @@ impl<DB: Backend> Outbox<DB> {
     /// # Errors
     /// The database failed.
     pub async fn dead_count(&self) -> Result<u64, Error> {
-        DB::count_dead(&self.0.db.business).await.map_err(failed::<DB>("counting dead letters"))
+        DB::count_dead(&self.0.db.business, &self.0.db.sql).await.map_err(failed::<DB>("counting dead letters"))
     }
 
     /// The dead letters, to list, redrive and discard.

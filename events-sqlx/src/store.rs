@@ -44,7 +44,7 @@ impl<DB: Backend> Store<DB> {
     async fn lost(&self, settlements: &[Settlement]) -> Result<Vec<DeliveryId>, Error> {
         let leases: Vec<Lease> = settlements.iter().map(|settlement| settlement.lease).collect();
         let mut conn = self.db.relay.acquire().await.map_err(failed::<DB>("looking for lost leases"))?;
-        DB::lost(&mut conn, &leases).await.map_err(failed::<DB>("looking for lost leases"))
+        DB::lost(&mut conn, &leases, self.db.terms()).await.map_err(failed::<DB>("looking for lost leases"))
     }
 }
 
@@ -135,7 +135,7 @@ impl<DB: Backend> OutboxStore for Store<DB> {
     async fn free_stuck(&self) -> Result<u64, Error> {
         const LIMIT: u32 = 1_000;
         let doing = "freeing keys that wait for nothing";
-        let lines = DB::stuck_keys(&self.db.relay, LIMIT).await.map_err(failed::<DB>(doing))?;
+        let lines = DB::stuck_keys(&self.db.relay, LIMIT, self.db.terms()).await.map_err(failed::<DB>(doing))?;
         if lines.is_empty() {
             return Ok(0);
         }
@@ -147,6 +147,6 @@ impl<DB: Backend> OutboxStore for Store<DB> {
     }
 
     async fn orphans(&self, known: &[Arc<str>]) -> Result<Vec<Orphans>, Error> {
-        DB::orphans(&self.db.relay, known).await.map_err(failed::<DB>("counting orphaned deliveries"))
+        DB::orphans(&self.db.relay, known, self.db.terms()).await.map_err(failed::<DB>("counting orphaned deliveries"))
     }
 }

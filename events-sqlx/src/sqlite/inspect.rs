@@ -1,47 +1,43 @@
 //! For people and for maintenance: lists, counts, redrive, discard, purge.
 
-use crate::backend::Terms;
 use crate::dead_letters::DeadLetter;
 use crate::deliveries::{Filter, Waiting, WaitingState};
-use crate::sqlite::rows::{envelope, failures, from_millis, ids_json, names_json};
-use events_core::{DeliveryId, Failure, Orphans, millis_of};
+use crate::rows::history;
+use crate::sqlite::Terms;
+use crate::sqlite::rows::{envelope, from_millis, ids_json, names_json};
+use crate::statements::Statement;
+use events_core::{DeliveryId, Orphans, millis_of};
 use sqlx::query::Query;
-use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection, SqliteRow};
+use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection};
 use sqlx::types::Uuid;
 use sqlx::{Row, SqlitePool, query, query_as, query_scalar};
 use std::{sync::Arc, time::Duration};
-use time::OffsetDateTime;
 
-pub(crate) async fn count(pool: &SqlitePool, sql: &'static str) -> sqlx::Result<u64> {
-    let count: i64 = query_scalar(sql).fetch_one(pool).await?;
+pub(crate) async fn count(pool: &SqlitePool, sql: &Statement) -> sqlx::Result<u64> {
+    let count: i64 = query_scalar(sql.sql()).fetch_one(pool).await?;
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
-pub(crate) async fn waiting(pool: &SqlitePool, filter: &Filter, terms: Terms) -> sqlx::Result<Vec<Waiting>> {
-    let rows = filtered(include_str!("../../sql/sqlite/waiting.sql"), filter).bind(terms.now).fetch_all(pool).await?;
+pub(crate) async fn waiting(pool: &SqlitePool, filter: &Filter, terms: Terms<'_>) -> sqlx::Result<Vec<Waiting>> {
+    let rows = filtered(&terms.sql.waiting, filter).bind(terms.now).fetch_all(pool).await?;
     rows.iter()
         .map(|row| {
             Ok(Waiting {
                 id: DeliveryId(row.try_get::<Uuid, _>(0)?),
                 target: row.try_get(2)?,
                 envelope: envelope(row, 1, 3),
-                state: match row.try_get(15)? {
-                    "due" => WaitingState::Due,
-                    "leased" => WaitingState::Leased,
-                    "key" => WaitingState::Key,
-                    _ => WaitingState::Later,
-                },
+                state: WaitingState::named(row.try_get(15)?),
                 visible_at: row.try_get::<Option<i64>, _>(16)?.map(from_millis),
                 failed: row.try_get(11)?,
                 abandoned: row.try_get(12)?,
-                failures: history(row, 13, row.try_get(11)?)?,
+                failures: history(row.try_get(14)?, row.try_get(13)?, row.try_get(11)?),
             })
         })
         .collect()
 }
 
-pub(crate) async fn dead(pool: &SqlitePool, filter: &Filter) -> sqlx::Result<Vec<DeadLetter>> {
-    let rows = filtered(include_str!("../../sql/sqlite/dead.sql"), filter).fetch_all(pool).await?;
+pub(crate) async fn dead(pool: &SqlitePool, filter: &Filter, terms: Terms<'_>) -> sqlx::Result<Vec<DeadLetter>> {
+    let rows = filtered(&terms.sql.dead, filter).fetch_all(pool).await?;
     rows.iter()
         .map(|row| {
             Ok(DeadLetter {
@@ -50,7 +46,7 @@ pub(crate) async fn dead(pool: &SqlitePool, filter: &Filter) -> sqlx::Result<Vec
                 envelope: envelope(row, 1, 3),
                 reason: row.try_get(12)?,
                 attempts: row.try_get(11)?,
-                failures: history(row, 13, row.try_get(11)?)?,
+                failures: history(row.try_get(14)?, row.try_get(13)?, row.try_get(11)?),
                 died_at: from_millis(row.try_get(15)?),
             })
         })
@@ -58,8 +54,8 @@ pub(crate) async fn dead(pool: &SqlitePool, filter: &Filter) -> sqlx::Result<Vec
 }
 
 /// The filter's parameters, which come first in every list.
-fn filtered<'q>(sql: &'static str, filter: &Filter) -> Query<'q, Sqlite, SqliteArguments> {
-    query(sql)
+fn filtered<'q>(sql: &Statement, filter: &Filter) -> Query<'q, Sqlite, SqliteArguments> {
+    query(sql.sql())
         .bind(filter.id.map(|id| id.0))
         .bind(filter.target.clone())
         .bind(filter.topic.clone())
@@ -67,47 +63,31 @@ fn filtered<'q>(sql: &'static str, filter: &Filter) -> Query<'q, Sqlite, SqliteA
         .bind(filter.limit)
 }
 
-/// Columns `last_error` and `failures`; where the history cannot be read, the last error still can.
-fn history(row: &SqliteRow, last_error: usize, attempt: u32) -> sqlx::Result<Vec<Failure>> {
-    let failures = failures(row.try_get(last_error + 1)?);
-    let last: Option<String> = row.try_get(last_error)?;
-    Ok(match last {
-        Some(error) if failures.is_empty() => vec![Failure { attempt, at: OffsetDateTime::UNIX_EPOCH, error }],
-        _ => failures,
-    })
+pub(crate) async fn redrive(conn: &mut SqliteConnection, ids: &[DeliveryId], terms: Terms<'_>) -> sqlx::Result<u64> {
+    query(terms.sql.redrive_copy.sql()).bind(ids_json(ids)).bind(terms.now).execute(&mut *conn).await?;
+    discard(conn, ids, terms).await
 }
 
-pub(crate) async fn redrive(conn: &mut SqliteConnection, ids: &[DeliveryId], terms: Terms) -> sqlx::Result<u64> {
-    query(include_str!("../../sql/sqlite/redrive_copy.sql")).bind(ids_json(ids)).bind(terms.now).execute(&mut *conn).await?;
-    discard(conn, ids).await
+pub(crate) async fn discard(conn: &mut SqliteConnection, ids: &[DeliveryId], terms: Terms<'_>) -> sqlx::Result<u64> {
+    Ok(query(terms.sql.dead_delete.sql()).bind(ids_json(ids)).execute(conn).await?.rows_affected())
 }
 
-pub(crate) async fn discard(conn: &mut SqliteConnection, ids: &[DeliveryId]) -> sqlx::Result<u64> {
-    Ok(query(include_str!("../../sql/sqlite/dead_delete.sql")).bind(ids_json(ids)).execute(conn).await?.rows_affected())
+pub(crate) async fn stuck_keys(pool: &SqlitePool, limit: u32, terms: Terms<'_>) -> sqlx::Result<Vec<(String, String)>> {
+    query_as(terms.sql.stuck_keys.sql()).bind(limit).fetch_all(pool).await
 }
 
-pub(crate) async fn stuck_keys(pool: &SqlitePool, limit: u32) -> sqlx::Result<Vec<(String, String)>> {
-    query_as(include_str!("../../sql/sqlite/stuck_keys.sql")).bind(limit).fetch_all(pool).await
-}
-
-pub(crate) async fn purge(conn: &mut SqliteConnection, archive_for: Option<Duration>, limit: u32, terms: Terms) -> sqlx::Result<u64> {
-    let mut removed = query(include_str!("../../sql/sqlite/purge_keys.sql")).bind(limit).execute(&mut *conn).await?.rows_affected();
+pub(crate) async fn purge(conn: &mut SqliteConnection, archive_for: Option<Duration>, limit: u32, terms: Terms<'_>) -> sqlx::Result<u64> {
+    let mut removed = query(terms.sql.purge_keys.sql()).bind(limit).execute(&mut *conn).await?.rows_affected();
     if let Some(keep) = archive_for {
         removed = removed.max(
-            query(include_str!("../../sql/sqlite/purge_archive.sql"))
-                .bind(millis_of(keep))
-                .bind(terms.now)
-                .bind(limit)
-                .execute(conn)
-                .await?
-                .rows_affected(),
+            query(terms.sql.purge_archive.sql()).bind(millis_of(keep)).bind(terms.now).bind(limit).execute(conn).await?.rows_affected(),
         );
     }
     Ok(removed)
 }
 
-pub(crate) async fn orphans(pool: &SqlitePool, known: &[Arc<str>]) -> sqlx::Result<Vec<Orphans>> {
+pub(crate) async fn orphans(pool: &SqlitePool, known: &[Arc<str>], terms: Terms<'_>) -> sqlx::Result<Vec<Orphans>> {
     let rows: Vec<(String, i64)> =
-        query_as(include_str!("../../sql/sqlite/orphans.sql")).bind(names_json(known.iter().map(|name| &**name))).fetch_all(pool).await?;
+        query_as(terms.sql.orphans.sql()).bind(names_json(known.iter().map(|name| &**name))).fetch_all(pool).await?;
     Ok(rows.into_iter().map(|(target, waiting)| Orphans { target, waiting: u64::try_from(waiting).unwrap_or(0) }).collect())
 }

@@ -1,15 +1,16 @@
 //! Leases: taken by the scanner, renewed by the heartbeat, lost to others.
 
-use crate::backend::Terms;
-use crate::sqlite::rows::{envelope, failures, leases_json, names_json};
+use crate::rows::failures;
+use crate::sqlite::Terms;
+use crate::sqlite::rows::{envelope, leases_json, names_json};
 use events_core::{Delivery, DeliveryId, Lease, LeaseRequest, Leased, TargetRequest, Unreadable, millis_of};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::types::Uuid;
 use sqlx::{Row, SqlitePool, query, query_scalar};
 use std::{sync::Arc, time::Duration};
 
-pub(crate) async fn due(pool: &SqlitePool, request: &LeaseRequest, terms: Terms) -> sqlx::Result<Vec<TargetRequest>> {
-    let names: Vec<String> = query_scalar(include_str!("../../sql/sqlite/due_targets.sql"))
+pub(crate) async fn due(pool: &SqlitePool, request: &LeaseRequest, terms: Terms<'_>) -> sqlx::Result<Vec<TargetRequest>> {
+    let names: Vec<String> = query_scalar(terms.sql.due_targets.sql())
         .bind(names_json(request.targets.iter().map(|target| &*target.name)))
         .bind(terms.now)
         .fetch_all(pool)
@@ -17,11 +18,11 @@ pub(crate) async fn due(pool: &SqlitePool, request: &LeaseRequest, terms: Terms)
     Ok(request.targets.iter().filter(|target| names.iter().any(|name| **name == *target.name)).cloned().collect())
 }
 
-pub(crate) async fn lease(pool: &SqlitePool, request: &LeaseRequest, terms: Terms) -> sqlx::Result<Leased> {
+pub(crate) async fn lease(pool: &SqlitePool, request: &LeaseRequest, terms: Terms<'_>) -> sqlx::Result<Leased> {
     let mut leased = Leased::default();
     let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
     for target in &request.targets {
-        let rows = query(include_str!("../../sql/sqlite/lease.sql"))
+        let rows = query(terms.sql.lease.sql())
             .bind(&*target.name)
             .bind(target.limit)
             .bind(request.token.0)
@@ -60,24 +61,19 @@ fn delivery(row: &SqliteRow, request: &LeaseRequest, target: &Arc<str>) -> Resul
     }
 }
 
-pub(crate) async fn renew(pool: &SqlitePool, leases: &[Lease], lease: Duration, terms: Terms) -> sqlx::Result<Vec<DeliveryId>> {
+pub(crate) async fn renew(pool: &SqlitePool, leases: &[Lease], lease: Duration, terms: Terms<'_>) -> sqlx::Result<Vec<DeliveryId>> {
     let json = leases_json(leases.iter());
     let mut conn = pool.acquire().await?;
-    let renewed = query(include_str!("../../sql/sqlite/renew.sql"))
-        .bind(&json)
-        .bind(millis_of(lease))
-        .bind(terms.now)
-        .execute(&mut *conn)
-        .await?
-        .rows_affected();
-    if renewed == leases.len() as u64 { Ok(Vec::new()) } else { lost_of(&mut conn, json).await }
+    let renewed =
+        query(terms.sql.renew.sql()).bind(&json).bind(millis_of(lease)).bind(terms.now).execute(&mut *conn).await?.rows_affected();
+    if renewed == leases.len() as u64 { Ok(Vec::new()) } else { lost_of(&mut conn, json, terms).await }
 }
 
-pub(crate) async fn lost(conn: &mut SqliteConnection, leases: &[Lease]) -> sqlx::Result<Vec<DeliveryId>> {
-    lost_of(conn, leases_json(leases.iter())).await
+pub(crate) async fn lost(conn: &mut SqliteConnection, leases: &[Lease], terms: Terms<'_>) -> sqlx::Result<Vec<DeliveryId>> {
+    lost_of(conn, leases_json(leases.iter()), terms).await
 }
 
-async fn lost_of(conn: &mut SqliteConnection, leases: String) -> sqlx::Result<Vec<DeliveryId>> {
-    let ids: Vec<Uuid> = query_scalar(include_str!("../../sql/sqlite/lost.sql")).bind(leases).fetch_all(conn).await?;
+async fn lost_of(conn: &mut SqliteConnection, leases: String, terms: Terms<'_>) -> sqlx::Result<Vec<DeliveryId>> {
+    let ids: Vec<Uuid> = query_scalar(terms.sql.lost.sql()).bind(leases).fetch_all(conn).await?;
     Ok(ids.into_iter().map(DeliveryId).collect())
 }

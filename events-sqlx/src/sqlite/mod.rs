@@ -10,11 +10,12 @@ mod lease;
 mod rows;
 mod settle;
 
-use crate::backend::{Backend, CommitFailure, SettledRows, Terms, sealed};
+use crate::backend::{Backend, CommitFailure, SettledRows, sealed};
 use crate::dead_letters::DeadLetter;
 use crate::deliveries::{Filter, Waiting};
 use crate::installed::Installed;
 use crate::migrate::Migration;
+use crate::statements::{Schema, statements};
 use events_core::{DeliveryId, Lease, LeaseRequest, Leased, Orphans, Planned, Settlement, TargetRequest};
 use sqlx::sqlite::{SqliteConnection, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, Sqlite, SqlitePool, Transaction};
@@ -29,6 +30,15 @@ pub type UnitOfWork = crate::UnitOfWork<Sqlite>;
 /// The builder of an [`Outbox`].
 pub type OutboxBuilder = crate::OutboxBuilder<Sqlite>;
 
+statements! { "sqlite" {inserts: append::Inserts}:
+    append_keys, count_dead, count_waiting, dead, dead_delete, due_targets, free_keys, lease, lost, meta_exists, orphans, purge_archive,
+    purge_keys, redrive_copy, renew, schema_version, set_schema_version, settle_archive, settle_dead, settle_delete, settle_hand_back,
+    settle_retry, stuck_keys, waiting,
+}
+
+/// What a call needs besides its own data.
+type Terms<'a> = crate::backend::Terms<'a, Statements>;
+
 static INSTALLED: Installed<Sqlite> = Installed::none();
 
 impl sealed::Sealed for Sqlite {}
@@ -37,6 +47,12 @@ impl Backend for Sqlite {
     const SYSTEM: &'static str = "SQLite";
     const SINGLE_WRITER: bool = true;
     const MIGRATIONS: &'static [Migration] = &[Migration { version: 1, sql: include_str!("../../migrations/sqlite/0001_outbox.sql") }];
+
+    type Statements = Statements;
+
+    fn statements(schema: &Schema) -> Statements {
+        Statements::of(schema)
+    }
 
     fn installed() -> &'static Installed<Self> {
         &INSTALLED
@@ -53,7 +69,10 @@ impl Backend for Sqlite {
     }
 
     fn own_pool(pool: &SqlitePool, connections: u32) -> SqlitePool {
-        SqlitePoolOptions::new().max_connections(connections).test_before_acquire(false).connect_lazy_with((*pool.connect_options()).clone())
+        SqlitePoolOptions::new()
+            .max_connections(connections)
+            .test_before_acquire(false)
+            .connect_lazy_with((*pool.connect_options()).clone())
     }
 
     async fn begin(pool: &SqlitePool) -> sqlx::Result<Transaction<'static, Sqlite>> {
@@ -89,80 +108,80 @@ impl Backend for Sqlite {
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(conn).await.map(drop)
     }
 
-    async fn schema_version(conn: &mut SqliteConnection) -> sqlx::Result<i64> {
-        let table: Option<i64> = sqlx::query_scalar(include_str!("../../sql/sqlite/meta_exists.sql")).fetch_optional(&mut *conn).await?;
+    async fn schema_version(conn: &mut SqliteConnection, sql: &Statements) -> sqlx::Result<i64> {
+        let table: Option<i64> = sqlx::query_scalar(sql.meta_exists.sql()).fetch_optional(&mut *conn).await?;
         if table.is_none() {
             return Ok(0);
         }
-        Ok(sqlx::query_scalar(include_str!("../../sql/sqlite/schema_version.sql")).fetch_optional(conn).await?.unwrap_or(0))
+        Ok(sqlx::query_scalar(sql.schema_version.sql()).fetch_optional(conn).await?.unwrap_or(0))
     }
 
-    async fn set_schema_version(conn: &mut SqliteConnection, version: i64) -> sqlx::Result<()> {
-        sqlx::query(include_str!("../../sql/sqlite/set_schema_version.sql")).bind(version).execute(conn).await.map(drop)
+    async fn set_schema_version(conn: &mut SqliteConnection, sql: &Statements, version: i64) -> sqlx::Result<()> {
+        sqlx::query(sql.set_schema_version.sql()).bind(version).execute(conn).await.map(drop)
     }
 
-    async fn append(conn: &mut SqliteConnection, planned: &mut [Planned], lease: Duration, terms: Terms) -> sqlx::Result<()> {
+    async fn append(conn: &mut SqliteConnection, planned: &mut [Planned], lease: Duration, terms: Terms<'_>) -> sqlx::Result<()> {
         append::append(conn, planned, lease, terms).await
     }
 
-    async fn due(pool: &SqlitePool, request: &LeaseRequest, terms: Terms) -> sqlx::Result<Vec<TargetRequest>> {
+    async fn due(pool: &SqlitePool, request: &LeaseRequest, terms: Terms<'_>) -> sqlx::Result<Vec<TargetRequest>> {
         lease::due(pool, request, terms).await
     }
 
-    async fn lease(pool: &SqlitePool, request: &LeaseRequest, terms: Terms) -> sqlx::Result<Leased> {
+    async fn lease(pool: &SqlitePool, request: &LeaseRequest, terms: Terms<'_>) -> sqlx::Result<Leased> {
         lease::lease(pool, request, terms).await
     }
 
-    async fn settle(conn: &mut SqliteConnection, settlements: &[Settlement], terms: Terms) -> sqlx::Result<SettledRows> {
+    async fn settle(conn: &mut SqliteConnection, settlements: &[Settlement], terms: Terms<'_>) -> sqlx::Result<SettledRows> {
         settle::settle(conn, settlements, terms).await
     }
 
-    async fn lost(conn: &mut SqliteConnection, leases: &[Lease]) -> sqlx::Result<Vec<DeliveryId>> {
-        lease::lost(conn, leases).await
+    async fn lost(conn: &mut SqliteConnection, leases: &[Lease], terms: Terms<'_>) -> sqlx::Result<Vec<DeliveryId>> {
+        lease::lost(conn, leases, terms).await
     }
 
-    async fn renew(pool: &SqlitePool, leases: &[Lease], lease: Duration, terms: Terms) -> sqlx::Result<Vec<DeliveryId>> {
+    async fn renew(pool: &SqlitePool, leases: &[Lease], lease: Duration, terms: Terms<'_>) -> sqlx::Result<Vec<DeliveryId>> {
         lease::renew(pool, leases, lease, terms).await
     }
 
-    async fn purge(conn: &mut SqliteConnection, archive_for: Option<Duration>, limit: u32, terms: Terms) -> sqlx::Result<u64> {
+    async fn purge(conn: &mut SqliteConnection, archive_for: Option<Duration>, limit: u32, terms: Terms<'_>) -> sqlx::Result<u64> {
         inspect::purge(conn, archive_for, limit, terms).await
     }
 
-    async fn stuck_keys(pool: &SqlitePool, limit: u32) -> sqlx::Result<Vec<(String, String)>> {
-        inspect::stuck_keys(pool, limit).await
+    async fn stuck_keys(pool: &SqlitePool, limit: u32, terms: Terms<'_>) -> sqlx::Result<Vec<(String, String)>> {
+        inspect::stuck_keys(pool, limit, terms).await
     }
 
-    async fn free_keys(conn: &mut SqliteConnection, lines: &[(&str, &str)], terms: Terms) -> sqlx::Result<u64> {
+    async fn free_keys(conn: &mut SqliteConnection, lines: &[(&str, &str)], terms: Terms<'_>) -> sqlx::Result<u64> {
         settle::free_keys(conn, lines, terms).await
     }
 
-    async fn orphans(pool: &SqlitePool, known: &[Arc<str>]) -> sqlx::Result<Vec<Orphans>> {
-        inspect::orphans(pool, known).await
+    async fn orphans(pool: &SqlitePool, known: &[Arc<str>], terms: Terms<'_>) -> sqlx::Result<Vec<Orphans>> {
+        inspect::orphans(pool, known, terms).await
     }
 
-    async fn count_waiting(pool: &SqlitePool) -> sqlx::Result<u64> {
-        inspect::count(pool, include_str!("../../sql/sqlite/count_waiting.sql")).await
+    async fn count_waiting(pool: &SqlitePool, sql: &Statements) -> sqlx::Result<u64> {
+        inspect::count(pool, &sql.count_waiting).await
     }
 
-    async fn count_dead(pool: &SqlitePool) -> sqlx::Result<u64> {
-        inspect::count(pool, include_str!("../../sql/sqlite/count_dead.sql")).await
+    async fn count_dead(pool: &SqlitePool, sql: &Statements) -> sqlx::Result<u64> {
+        inspect::count(pool, &sql.count_dead).await
     }
 
-    async fn waiting(pool: &SqlitePool, filter: &Filter, terms: Terms) -> sqlx::Result<Vec<Waiting>> {
+    async fn waiting(pool: &SqlitePool, filter: &Filter, terms: Terms<'_>) -> sqlx::Result<Vec<Waiting>> {
         inspect::waiting(pool, filter, terms).await
     }
 
-    async fn dead(pool: &SqlitePool, filter: &Filter) -> sqlx::Result<Vec<DeadLetter>> {
-        inspect::dead(pool, filter).await
+    async fn dead(pool: &SqlitePool, filter: &Filter, terms: Terms<'_>) -> sqlx::Result<Vec<DeadLetter>> {
+        inspect::dead(pool, filter, terms).await
     }
 
-    async fn redrive(conn: &mut SqliteConnection, ids: &[DeliveryId], terms: Terms) -> sqlx::Result<u64> {
+    async fn redrive(conn: &mut SqliteConnection, ids: &[DeliveryId], terms: Terms<'_>) -> sqlx::Result<u64> {
         inspect::redrive(conn, ids, terms).await
     }
 
-    async fn discard(conn: &mut SqliteConnection, ids: &[DeliveryId]) -> sqlx::Result<u64> {
-        inspect::discard(conn, ids).await
+    async fn discard(conn: &mut SqliteConnection, ids: &[DeliveryId], terms: Terms<'_>) -> sqlx::Result<u64> {
+        inspect::discard(conn, ids, terms).await
     }
 }
 

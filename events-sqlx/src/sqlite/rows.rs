@@ -1,6 +1,7 @@
 //! Rows to envelopes and back.
 
-use events_core::{DeliveryId, Envelope, EventId, Failure, Headers, Lease};
+use crate::rows::{headers, interned};
+use events_core::{DeliveryId, Envelope, EventId, Lease};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, types::Uuid};
 use std::{borrow::Cow, sync::Arc};
@@ -11,7 +12,6 @@ use time::OffsetDateTime;
 /// The error says which column cannot be read; the row itself can be settled nevertheless.
 pub(crate) fn envelope(row: &SqliteRow, event_id: usize, first: usize) -> Result<Envelope, String> {
     let unreadable = |error: sqlx::Error| error.to_string();
-    let headers: &str = row.try_get(first + 6).map_err(unreadable)?;
     Ok(Envelope {
         id: EventId(row.try_get::<Uuid, _>(event_id).map_err(unreadable)?),
         topic: Cow::Owned(row.try_get(first).map_err(unreadable)?),
@@ -20,22 +20,9 @@ pub(crate) fn envelope(row: &SqliteRow, event_id: usize, first: usize) -> Result
         payload: row.try_get::<Vec<u8>, _>(first + 3).map_err(unreadable)?.into(),
         content_type: interned(row.try_get(first + 4).map_err(unreadable)?),
         source: Arc::from(row.try_get::<&str, _>(first + 5).map_err(unreadable)?),
-        headers: if headers == "{}" {
-            Headers::new()
-        } else {
-            serde_json::from_str(headers).map_err(|error| format!("the column `headers` is no JSON object of texts: {error}"))?
-        },
+        headers: headers(row.try_get(first + 6).map_err(unreadable)?)?,
         occurred_at: from_micros(row.try_get(first + 7).map_err(unreadable)?),
     })
-}
-
-fn interned(content_type: &str) -> Cow<'static, str> {
-    if content_type == "application/json" { Cow::Borrowed("application/json") } else { Cow::Owned(content_type.to_owned()) }
-}
-
-/// A history that cannot be read is no reason to lose the delivery.
-pub(crate) fn failures(json: Option<&str>) -> Vec<Failure> {
-    json.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default()
 }
 
 pub(crate) fn micros(time: OffsetDateTime) -> i64 {

@@ -1,0 +1,2 @@
+-- Whether the tables are there at all.
+SELECT to_regclass('{schema}outbox_meta') IS NOT NULL
