@@ -25,6 +25,8 @@ pub(crate) struct Engine {
     pub(crate) options: RelayOptions,
     pub(crate) lanes: Vec<Arc<Lane>>,
     pub(crate) lane_of: HashMap<Arc<str>, usize>,
+    /// Earlier names of targets, each with the present one.
+    pub(crate) renamed: Vec<(Arc<str>, Arc<str>)>,
     pub(crate) leases: Arc<Leases>,
     pub(crate) settler: Settler,
     pub(crate) memory: Arc<Semaphore>,

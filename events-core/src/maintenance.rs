@@ -29,7 +29,9 @@ impl Engine {
         while self.bounded("purging", self.store.purge(LIMIT)).await? >= u64::from(LIMIT) {
             tokio::task::yield_now().await;
         }
-        if thorough {
+        self.adopt().await?;
+        // A renamed delivery that an older process had under way does not free its key under the new name.
+        if thorough || !self.renamed.is_empty() {
             let freed = self.bounded("freeing keys that wait for nothing", self.store.free_stuck()).await?;
             if freed > 0 {
                 tracing::warn!(freed, "deliveries waited for a key that nothing held any more; was a row deleted by hand?");
@@ -47,6 +49,18 @@ impl Engine {
         }
         let waiting = orphans.iter().map(|orphan| orphan.waiting).sum();
         self.counters.orphaned.store(waiting, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Older processes may go on publishing under an earlier name, so this is repeated.
+    pub(crate) async fn adopt(&self) -> Result<(), Error> {
+        if self.renamed.is_empty() {
+            return Ok(());
+        }
+        let adopted = self.bounded("renaming deliveries", self.store.adopt(&self.renamed)).await?;
+        if adopted > 0 {
+            tracing::info!(adopted, "deliveries under earlier names of handlers were taken over");
+        }
         Ok(())
     }
 }

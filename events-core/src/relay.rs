@@ -41,12 +41,17 @@ impl Relay {
             targets.into_iter().map(|target| Arc::new(Lane::new(target, options.hand_over, options.batch * 2))).collect();
         let lane_of =
             lanes.iter().enumerate().flat_map(|(index, lane)| lane.target.names().map(move |name| (Arc::clone(name), index))).collect();
+        let renamed = lanes
+            .iter()
+            .flat_map(|lane| lane.target.earlier_names.iter().map(|earlier| (Arc::clone(earlier), Arc::clone(&lane.target.name))))
+            .collect();
         let memory = Arc::new(Semaphore::new(options.hand_over_memory / MEMORY_UNIT));
         Ok(Self(Arc::new(Engine {
             registry: Arc::new(registry),
             store,
             lanes,
             lane_of,
+            renamed,
             leases: Arc::default(),
             settler: Settler::new(),
             memory,
@@ -104,6 +109,14 @@ impl Relay {
     /// The database failed.
     pub async fn renew(&self) -> Result<(), Error> {
         self.0.renew_leases().await
+    }
+
+    /// Takes over what waits under earlier names of this process's targets. To be called before anything is published.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn adopt(&self) -> Result<(), Error> {
+        self.0.adopt().await
     }
 
     /// One round of maintenance: purges what is no longer needed and counts orphaned deliveries.

@@ -276,6 +276,13 @@ pub trait OutboxStore: Send + Sync + 'static {
     /// The database failed.
     async fn free_stuck(&self) -> Result<u64, Error>;
 
+    /// Gives waiting deliveries and dead letters of renamed targets their present name, so that they stay in one line with what is published
+    /// under it; each pair is an earlier name and the present one. Returns how many were renamed.
+    ///
+    /// # Errors
+    /// The database failed.
+    async fn adopt(&self, renamed: &[(Arc<str>, Arc<str>)]) -> Result<u64, Error>;
+
     /// Counts waiting deliveries whose target is not in `known`.
     ///
     /// # Errors

@@ -128,6 +128,13 @@ pub trait Backend: Database + sealed::Sealed {
         limit: u32,
         terms: TermsOf<'_, Self>,
     ) -> impl Future<Output = sqlx::Result<u64>> + Send;
+    /// Renames a target in deliveries and dead letters.
+    fn adopt(
+        conn: &mut Self::Connection,
+        earlier: &str,
+        present: &str,
+        terms: TermsOf<'_, Self>,
+    ) -> impl Future<Output = sqlx::Result<u64>> + Send;
     /// Lines (key, target) whose head waits for nothing.
     fn stuck_keys(
         pool: &Pool<Self>,

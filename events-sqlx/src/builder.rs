@@ -233,6 +233,7 @@ impl<DB: Backend> OutboxBuilder<DB> {
         let store = Arc::new(Store { db: Arc::clone(&db), outbox: OnceLock::new() });
         let seen_by_relay = (self.wrap)(Arc::clone(&store) as Arc<dyn OutboxStore>);
         let relay = Relay::new(registry, Arc::clone(&seen_by_relay), self.relay)?;
+        relay.adopt().await?;
         let inner =
             Arc::new(Inner { db, relay, store: seen_by_relay, source: self.source, max_payload: self.max_payload, outside: self.outside });
         // The cell was made a few lines above; nobody else can have set it.

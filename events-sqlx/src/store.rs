@@ -146,6 +146,16 @@ impl<DB: Backend> OutboxStore for Store<DB> {
         Ok(freed)
     }
 
+    async fn adopt(&self, renamed: &[(Arc<str>, Arc<str>)]) -> Result<u64, Error> {
+        let (mut tx, _writer) = self.db.begin_relay().await?;
+        let mut adopted = 0;
+        for (earlier, present) in renamed {
+            adopted += DB::adopt(&mut tx, earlier, present, self.db.terms()).await.map_err(failed::<DB>("renaming deliveries"))?;
+        }
+        tx.commit().await.map_err(failed::<DB>("renaming deliveries"))?;
+        Ok(adopted)
+    }
+
     async fn orphans(&self, known: &[Arc<str>]) -> Result<Vec<Orphans>, Error> {
         DB::orphans(&self.db.relay, known, self.db.terms()).await.map_err(failed::<DB>("counting orphaned deliveries"))
     }

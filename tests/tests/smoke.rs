@@ -6,7 +6,9 @@ use std::time::Duration;
 
 #[domain_event(topic = "order.payok", key = order_id, local)]
 #[derive(Serialize, Deserialize)]
-struct OrderPaid { order_id: i64 }
+struct OrderPaid {
+    order_id: i64,
+}
 
 #[after_commit]
 async fn issue_ticket(event: OrderPaid, State(seen): State<Seen<i64>>) -> Result<(), std::io::Error> {

@@ -90,6 +90,14 @@ pub(crate) async fn purge(conn: &mut PgConnection, archive_for: Option<Duration>
     Ok(removed)
 }
 
+pub(crate) async fn adopt(conn: &mut PgConnection, earlier: &str, present: &str, terms: Terms<'_>) -> sqlx::Result<u64> {
+    let mut adopted = 0;
+    for statement in [&terms.sql.adopt, &terms.sql.adopt_dead] {
+        adopted += query(statement.sql()).bind(earlier).bind(present).execute(&mut *conn).await?.rows_affected();
+    }
+    Ok(adopted)
+}
+
 pub(crate) async fn stuck_keys(pool: &PgPool, limit: u32, terms: Terms<'_>) -> sqlx::Result<Vec<(String, String)>> {
     query_as(terms.sql.stuck_keys.sql()).bind(i64::from(limit)).fetch_all(pool).await
 }

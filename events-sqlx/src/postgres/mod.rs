@@ -25,7 +25,7 @@ pub type UnitOfWork = crate::UnitOfWork<Postgres>;
 pub type OutboxBuilder = crate::OutboxBuilder<Postgres>;
 
 statements! { "postgres":
-    append, append_keys, count_dead, count_waiting, dead, dead_delete, free_keys, lease, lock_keys, lost, meta_exists, occupied, orphans,
+    adopt, adopt_dead, append, append_keys, count_dead, count_waiting, dead, dead_delete, free_keys, lease, lock_keys, lost, meta_exists, occupied, orphans,
     purge_archive, purge_candidates, purge_keys, redrive_copy, renew, schema_version, set_schema_version, settle_archive, settle_dead,
     settle_delete, settle_hand_back, settle_retry, stuck_keys, waiting,
 }
@@ -136,6 +136,10 @@ impl Backend for Postgres {
 
     async fn purge(conn: &mut PgConnection, archive_for: Option<Duration>, limit: u32, terms: Terms<'_>) -> sqlx::Result<u64> {
         inspect::purge(conn, archive_for, limit, terms).await
+    }
+
+    async fn adopt(conn: &mut PgConnection, earlier: &str, present: &str, terms: Terms<'_>) -> sqlx::Result<u64> {
+        inspect::adopt(conn, earlier, present, terms).await
     }
 
     async fn stuck_keys(pool: &PgPool, limit: u32, terms: Terms<'_>) -> sqlx::Result<Vec<(String, String)>> {

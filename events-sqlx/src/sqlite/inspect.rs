@@ -72,6 +72,14 @@ pub(crate) async fn discard(conn: &mut SqliteConnection, ids: &[DeliveryId], ter
     Ok(query(terms.sql.dead_delete.sql()).bind(ids_json(ids)).execute(conn).await?.rows_affected())
 }
 
+pub(crate) async fn adopt(conn: &mut SqliteConnection, earlier: &str, present: &str, terms: Terms<'_>) -> sqlx::Result<u64> {
+    let mut adopted = 0;
+    for statement in [&terms.sql.adopt, &terms.sql.adopt_dead] {
+        adopted += query(statement.sql()).bind(earlier).bind(present).execute(&mut *conn).await?.rows_affected();
+    }
+    Ok(adopted)
+}
+
 pub(crate) async fn stuck_keys(pool: &SqlitePool, limit: u32, terms: Terms<'_>) -> sqlx::Result<Vec<(String, String)>> {
     query_as(terms.sql.stuck_keys.sql()).bind(limit).fetch_all(pool).await
 }

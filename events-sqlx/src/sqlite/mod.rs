@@ -31,7 +31,7 @@ pub type UnitOfWork = crate::UnitOfWork<Sqlite>;
 pub type OutboxBuilder = crate::OutboxBuilder<Sqlite>;
 
 statements! { "sqlite" {inserts: append::Inserts}:
-    append_keys, count_dead, count_waiting, dead, dead_delete, due_targets, free_keys, lease, lost, meta_exists, orphans, purge_archive,
+    adopt, adopt_dead, append_keys, count_dead, count_waiting, dead, dead_delete, due_targets, free_keys, lease, lost, meta_exists, orphans, purge_archive,
     purge_keys, redrive_copy, renew, schema_version, set_schema_version, settle_archive, settle_dead, settle_delete, settle_hand_back,
     settle_retry, stuck_keys, waiting,
 }
@@ -146,6 +146,10 @@ impl Backend for Sqlite {
 
     async fn purge(conn: &mut SqliteConnection, archive_for: Option<Duration>, limit: u32, terms: Terms<'_>) -> sqlx::Result<u64> {
         inspect::purge(conn, archive_for, limit, terms).await
+    }
+
+    async fn adopt(conn: &mut SqliteConnection, earlier: &str, present: &str, terms: Terms<'_>) -> sqlx::Result<u64> {
+        inspect::adopt(conn, earlier, present, terms).await
     }
 
     async fn stuck_keys(pool: &SqlitePool, limit: u32, terms: Terms<'_>) -> sqlx::Result<Vec<(String, String)>> {

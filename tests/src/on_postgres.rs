@@ -1,0 +1,51 @@
+//! PostgreSQL, put to the test.
+
+use crate::{Conn, Harness, Role, Scene, events::Booked};
+use events_core::{DeliveryError, Metadata, State, after_commit};
+use events_sqlx::postgres::UnitOfWork;
+use sqlx::{AssertSqlSafe, PgPool, Postgres};
+
+/// A database of its own on the server of `POSTGRES_URL`, by default the one on this machine.
+pub struct OnPostgres(String);
+
+fn url(database: &str) -> String {
+    let server = std::env::var("POSTGRES_URL").unwrap_or_else(|_| "postgres://postgres@127.0.0.1:5432".into());
+    format!("{server}/{database}")
+}
+
+impl Harness for OnPostgres {
+    type Db = Postgres;
+    type Book = book_on_postgres;
+    const UNREADABLE: &'static str = "headers = 'no JSON'";
+
+    async fn fresh() -> Self {
+        let fresh = Self(format!("events_{}", uuid::Uuid::new_v4().simple()));
+        let server = PgPool::connect(&url("postgres")).await.expect("PostgreSQL runs on 127.0.0.1:5432, or POSTGRES_URL says where");
+        sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {}", fresh.0))).execute(&server).await.unwrap();
+        let table = "CREATE TABLE business (n BIGINT PRIMARY KEY, step BIGINT NOT NULL DEFAULT 0)";
+        sqlx::query(table).execute(&fresh.connect().await).await.unwrap();
+        fresh
+    }
+    async fn connect(&self) -> PgPool {
+        PgPool::connect(&url(&self.0)).await.unwrap()
+    }
+    async fn numbers(conn: &mut Conn<Self>, sql: String) -> Vec<i64> {
+        sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(conn).await.unwrap()
+    }
+    async fn is_transaction_open(&self) -> bool {
+        let open = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL \
+                    AND pid <> pg_backend_pid() AND backend_type = 'client backend'";
+        sqlx::query_scalar::<_, i64>(open).fetch_one(&self.connect().await).await.unwrap() > 0
+    }
+}
+
+/// The handler with a unit of work of its own.
+#[after_commit(manual, name = "book")]
+pub async fn book_on_postgres(
+    event: Booked,
+    meta: Metadata,
+    uow: &mut UnitOfWork,
+    State(role): State<Role<Booked>>,
+) -> Result<(), DeliveryError> {
+    Scene::<OnPostgres>::book(&role, event, uow, meta.attempt).await
+}
