@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs all tests: unit, conformance, fault and compile-fail tests, then the examples in the documentation.
-# Needs Rust and a C compiler. Everything else is created in temporary folders.
+# Needs Rust and a C compiler. A PostgreSQL server is taken from POSTGRES_URL or 127.0.0.1:5432; if there is none, it is installed and
+# started (on Debian and its kin). Everything else is created in temporary folders.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -8,6 +9,9 @@ if ! command -v cargo-nextest >/dev/null; then
   echo "installing cargo-nextest, the test runner"
   cargo install cargo-nextest --locked
 fi
+
+servers=$(scripts/servers)
+eval "$servers"
 
 # The kill test and the doc tests use what this builds, so that no test pays for a build of its own.
 cargo build --workspace --all-features --quiet

@@ -13,6 +13,18 @@ fn url(database: &str) -> String {
     format!("{server}/{database}")
 }
 
+impl Drop for OnPostgres {
+    fn drop(&mut self) {
+        let drop = AssertSqlSafe(format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.0));
+        // The test's own runtime is busy dropping this; a database that stays behind only costs room.
+        let dropped = std::thread::spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async { sqlx::query(drop).execute(&PgPool::connect(&url("postgres")).await.unwrap()).await.unwrap() });
+        });
+        let _ = dropped.join();
+    }
+}
+
 impl Harness for OnPostgres {
     type Db = Postgres;
     type Book = book_on_postgres;
