@@ -17,7 +17,10 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// Everything this process can do with events.
 pub struct Registry {
     pub(crate) states: States,
+    /// The relay takes them out; each becomes a lane.
     pub(crate) targets: Vec<Target>,
+    /// The names of the targets, which stay.
+    names: Vec<Arc<str>>,
     /// Indices into `targets` by topic and version.
     routes: HashMap<&'static str, Vec<Route>>,
     /// Handlers of the phases that run in memory, by topic.
@@ -78,7 +81,7 @@ impl Registry {
         let mut lines = Vec::new();
         for (topic, routes) in sorted {
             for route in routes {
-                let targets: Vec<&str> = route.targets.iter().map(|index| &*self.targets[*index].name).collect();
+                let targets: Vec<&str> = route.targets.iter().map(|index| &*self.names[*index]).collect();
                 lines.push(format!(
                     "{topic} v{} -> {}",
                     route.version,
@@ -193,7 +196,8 @@ impl RegistryBuilder {
         for handler in handlers.into_iter().filter(|handler| handler.phase != Phase::AfterCommit) {
             in_memory.entry(handler.event.topic).or_default().push(handler);
         }
-        Ok(Registry { states: self.states, targets, routes, in_memory })
+        let names = targets.iter().map(|target| Arc::clone(&target.name)).collect();
+        Ok(Registry { states: self.states, targets, names, routes, in_memory })
     }
 
     /// All handlers, sorted by name so that the result does not depend on the linker.

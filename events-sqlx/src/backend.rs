@@ -60,6 +60,9 @@ pub trait Backend: Database + sealed::Sealed {
     fn own_pool(pool: &Pool<Self>, connections: u32) -> Pool<Self>;
     /// Begins a transaction that may write.
     fn begin(pool: &Pool<Self>) -> impl Future<Output = sqlx::Result<Transaction<'static, Self>>> + Send;
+    /// Whether the transaction is still open: a system may end it by itself when a statement fails, and then commit the following
+    /// statements one by one.
+    fn is_open(conn: &mut Self::Connection) -> impl Future<Output = sqlx::Result<bool>> + Send;
     /// What to do about an error, where it is known; starts with `; `.
     fn cure(error: &sqlx::Error) -> &'static str;
     /// What the error of a COMMIT says about its outcome.

@@ -2,7 +2,10 @@
 
 use events_core::{DeliveryId, Envelope, EventId, Failure, Headers, Lease};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, types::Uuid};
+use sqlx::{
+    Row,
+    types::{Uuid, uuid::fmt::Simple},
+};
 use std::{borrow::Cow, sync::Arc};
 use time::OffsetDateTime;
 
@@ -11,7 +14,6 @@ use time::OffsetDateTime;
 /// The error says which column cannot be read; the row itself can be settled nevertheless.
 pub(crate) fn envelope(row: &SqliteRow, event_id: usize, first: usize) -> Result<Envelope, String> {
     let unreadable = |error: sqlx::Error| error.to_string();
-    let headers: &str = row.try_get(first + 6).map_err(unreadable)?;
     Ok(Envelope {
         id: EventId(row.try_get::<Uuid, _>(event_id).map_err(unreadable)?),
         topic: Cow::Owned(row.try_get(first).map_err(unreadable)?),
@@ -20,16 +22,20 @@ pub(crate) fn envelope(row: &SqliteRow, event_id: usize, first: usize) -> Result
         payload: row.try_get::<Vec<u8>, _>(first + 3).map_err(unreadable)?.into(),
         content_type: interned(row.try_get(first + 4).map_err(unreadable)?),
         source: Arc::from(row.try_get::<&str, _>(first + 5).map_err(unreadable)?),
-        headers: if headers == "{}" {
-            Headers::new()
-        } else {
-            serde_json::from_str(headers).map_err(|error| format!("the column `headers` is no JSON object of texts: {error}"))?
-        },
+        headers: headers(row.try_get(first + 6).map_err(unreadable)?)?,
         occurred_at: from_micros(row.try_get(first + 7).map_err(unreadable)?),
     })
 }
 
-fn interned(content_type: &str) -> Cow<'static, str> {
+/// Headers from their column.
+pub(crate) fn headers(json: &str) -> Result<Headers, String> {
+    if json == "{}" {
+        return Ok(Headers::new());
+    }
+    serde_json::from_str(json).map_err(|error| format!("the column `headers` is no JSON object of texts: {error}"))
+}
+
+pub(crate) fn interned(content_type: &str) -> Cow<'static, str> {
     if content_type == "application/json" { Cow::Borrowed("application/json") } else { Cow::Owned(content_type.to_owned()) }
 }
 
@@ -50,14 +56,17 @@ pub(crate) fn from_millis(millis: i64) -> OffsetDateTime {
     from_micros(millis.saturating_mul(1_000))
 }
 
-/// Leases as a JSON array of `[id, token]`, in hexadecimal.
-pub(crate) fn leases_json<'a>(leases: impl Iterator<Item = &'a Lease>) -> String {
-    let mut json = String::from("[");
+/// Leases as a JSON array of texts, each an id and a token in hexadecimal.
+pub(crate) fn leases_json<'a>(leases: impl ExactSizeIterator<Item = &'a Lease>) -> String {
+    const TEXT: usize = 2 * Simple::LENGTH + 3;
+    let mut json = String::with_capacity(leases.len() * TEXT + 2);
+    let mut hex = [0; Simple::LENGTH];
+    json.push('[');
     for lease in leases {
-        if json.len() > 1 {
-            json.push(',');
-        }
-        json.push_str(&format!("[\"{}\",\"{}\"]", lease.id.0.simple(), lease.token.0.simple()));
+        json.push_str(if json.len() > 1 { ",\"" } else { "\"" });
+        json.push_str(lease.id.0.simple().encode_lower(&mut hex));
+        json.push_str(lease.token.0.simple().encode_lower(&mut hex));
+        json.push('"');
     }
     json.push(']');
     json

@@ -1,0 +1,153 @@
+//! Binds the cases to a store.
+
+/// One `#[tokio::test]` per case of [`store_cases`](crate::store_cases), against the database of a [`Harness`](crate::Harness).
+#[macro_export]
+macro_rules! store_conformance {
+    ($harness:ty) => {
+        $crate::store_conformance! { @bind $harness;
+            commits {
+                rows_and_events_are_there_if_and_only_if_their_transaction_committed,
+                a_panic_rolls_back_rows_and_events,
+                a_cancelled_unit_of_work_leaves_nothing,
+                a_dropped_unit_of_work_leaves_nothing,
+                nothing_is_written_before_commit_and_then_all_at_once,
+                a_unit_of_work_begun_by_hand_commits_its_events,
+                an_enlisted_transaction_commits_its_events,
+                a_unit_of_work_cancelled_at_any_moment_is_there_as_a_whole_or_not_at_all,
+            }
+            hand_over {
+                one_event_is_one_row_per_target,
+                a_failing_handler_never_runs_its_sibling_again,
+                a_target_that_is_stuck_does_not_hold_up_its_sibling,
+                rows_are_inserted_leased_to_the_publisher,
+                a_committed_event_is_delivered_from_memory_without_any_scanner,
+                nothing_of_a_rolled_back_unit_of_work_is_handed_over,
+                what_finds_no_room_in_memory_is_inserted_unleased_and_delivered_all_the_same,
+                payloads_in_memory_have_a_budget,
+                what_has_a_delay_is_not_handed_over,
+            }
+            leases {
+                a_leased_delivery_is_not_leased_again_before_its_lease_has_run_out,
+                a_stale_settlement_changes_nothing_and_is_reported_lost,
+                the_rest_of_a_batch_with_lost_leases_is_settled,
+                a_lost_lease_is_counted_and_is_no_error,
+                a_scanner_s_claim_fences_the_earlier_one_of_another_scanner,
+                eight_claimers_never_get_the_same_delivery,
+                the_heartbeat_keeps_the_lease_of_a_slow_delivery,
+                renewing_extends_the_leases_that_hold_and_tells_the_lost_ones,
+                what_a_dead_process_held_is_delivered_by_another_when_its_lease_has_run_out,
+                a_delivery_that_is_abandoned_too_often_goes_to_the_dead_letters,
+            }
+            times {
+                leases_delays_retries_and_deaths_follow_the_clock_of_the_database,
+                without_a_clock_of_its_own_a_process_takes_the_database_s,
+            }
+            order {
+                with_many_writers_keys_failures_and_processes_every_key_keeps_commit_order,
+                several_events_of_one_key_in_one_unit_of_work_keep_their_order,
+                a_handler_that_is_behind_does_not_hold_up_another_target_of_the_key,
+                a_key_given_at_publication_replaces_that_of_the_type,
+                a_delayed_head_holds_back_what_follows,
+                a_handler_that_was_renamed_keeps_the_order_of_what_waits_under_its_old_name,
+            }
+            key_heads {
+                only_the_head_of_a_key_can_be_leased,
+                an_event_behind_its_key_is_not_handed_over_from_memory,
+                a_poisoned_head_blocks_only_its_key_until_it_is_dead,
+                a_redriven_letter_goes_before_the_ones_that_wait,
+                a_key_that_was_purged_counts_anew_and_a_dead_letter_keeps_its_key,
+                what_waits_behind_a_row_that_somebody_deleted_is_freed_by_maintenance,
+            }
+            isolation {
+                no_transaction_is_open_while_a_handler_runs,
+                no_transaction_is_open_while_a_transport_sends,
+                a_handler_with_a_unit_of_work_has_its_transaction_open,
+            }
+            bad_rows {
+                a_payload_that_does_not_fit_goes_to_the_dead_letters_and_the_batch_goes_on,
+                a_row_that_cannot_be_read_goes_to_the_dead_letters_and_the_batch_goes_on,
+                deliveries_for_targets_that_nobody_has_here_stay_and_are_counted,
+                a_renamed_handler_delivers_what_waits_under_its_old_name,
+                an_event_newer_than_its_handler_is_handed_back_without_an_attempt,
+            }
+            outages {
+                an_outage_pauses_its_target_burns_no_attempts_and_loses_nothing,
+                a_handler_can_be_away_too,
+            }
+            retries {
+                a_retry_is_due_after_its_delay_and_not_before,
+                exhausted_attempts_leave_a_dead_letter_with_its_whole_history,
+                a_terminal_error_is_not_retried,
+                a_handler_may_say_when_it_wants_to_be_called_again,
+                a_handler_that_exceeds_its_timeout_has_failed_an_attempt,
+                a_panic_is_a_failed_attempt,
+                dead_letters_are_listed_redriven_and_discarded_by_filter,
+            }
+            savepoints {
+                a_rolled_back_savepoint_undoes_exactly_its_events_and_its_writes,
+                savepoints_nest,
+                an_abandoned_savepoint_poisons_its_unit_of_work,
+                an_abandoned_savepoint_poisons_a_unit_of_work_without_events_too,
+                an_abandoned_savepoint_poisons_the_one_around_it,
+                a_unit_of_work_inside_another_is_refused_with_the_cure,
+                an_independent_unit_of_work_commits_on_its_own,
+                an_independent_unit_of_work_in_the_same_database_needs_a_second_writer,
+            }
+            outside {
+                publishing_outside_a_unit_of_work_is_an_error_that_names_the_cure,
+                outside_an_event_may_have_a_transaction_of_its_own,
+                outside_an_event_may_be_sent_without_being_stored,
+                a_payload_over_the_limit_is_refused_at_publish,
+                a_key_over_the_limit_is_refused_at_publish,
+            }
+            transactional {
+                effect_events_and_settlement_are_one_transaction,
+                an_error_undoes_the_effect_and_the_events_and_is_retried,
+                a_terminal_error_leaves_no_effect_and_one_dead_letter,
+                a_lease_that_was_lost_meanwhile_undoes_the_effect,
+                a_handler_that_is_too_slow_leaves_no_effect,
+            }
+            endings {
+                a_shutdown_lets_deliveries_finish,
+                at_the_deadline_a_shutdown_hands_back_its_leases_so_that_others_get_them_at_once,
+                after_a_shutdown_units_of_work_go_on_and_others_deliver,
+                two_processes_may_start_at_once_on_a_fresh_database,
+                by_default_delivered_deliveries_are_deleted,
+                an_archive_keeps_delivered_deliveries_for_so_long,
+                purging_goes_on_until_nothing_is_left_to_purge,
+            }
+        }
+    };
+    (@bind $harness:ty; $($module:ident { $($case:ident,)+ })+) => {
+        $(mod $module {
+            #[allow(unused_imports)]
+            use super::*;
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                $crate::store_cases::bounded($crate::store_cases::$module::$case::<$harness>()).await;
+            })+
+        })+
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    #[test]
+    fn every_case_is_bound_and_only_once() {
+        let bound = include_str!("conformance.rs");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store_cases");
+        let mut cases = 0;
+        for file in fs::read_dir(folder).unwrap() {
+            let source = fs::read_to_string(file.unwrap().path()).unwrap();
+            for line in source.lines().filter_map(|line| line.strip_prefix("pub async fn ")) {
+                let Some((case, _)) = line.split_once("<H: Harness>") else { continue };
+                cases += 1;
+                let times = bound.lines().filter(|line| line.trim() == format!("{case},")).count();
+                assert_eq!(times, 1, "`{case}` must stand once in the list of `store_conformance!`");
+            }
+        }
+        assert!(cases > 50, "only {cases} cases were found");
+    }
+}

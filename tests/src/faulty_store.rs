@@ -1,0 +1,125 @@
+//! A store that breaks down on command, between the relay and the database.
+
+use async_trait::async_trait;
+use events_core::{
+    Delivery, DeliveryId, Error, InUnitOfWork, Lease, LeaseRequest, Leased, Orphans, OutboxStore, SettleReport, Settlement, TransactOutcome,
+};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How a call breaks down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// With an error.
+    Error,
+    /// By a panic.
+    Panic,
+    /// By never answering.
+    Hang,
+    /// By an error after the work was done.
+    TooLate,
+}
+
+/// What will go wrong, call by call. Clones are one script.
+#[derive(Clone, Debug, Default)]
+pub struct Troubles(Arc<Mutex<Script>>);
+
+#[derive(Debug, Default)]
+struct Script {
+    next: HashMap<&'static str, VecDeque<Broken>>,
+    calls: HashMap<&'static str, usize>,
+}
+
+tokio::task_local! { static GIVEN: Troubles; }
+
+impl Troubles {
+    /// The next calls of a method break down like this.
+    pub fn next(&self, method: &'static str, how: impl IntoIterator<Item = Broken>) {
+        self.script().next.entry(method).or_default().extend(how);
+    }
+
+    /// How often a method was called.
+    #[must_use]
+    pub fn calls(&self, method: &str) -> usize {
+        self.script().calls.get(method).copied().unwrap_or(0)
+    }
+
+    /// Runs `start`, in which [`FaultyStore::wrap`] is given this script.
+    pub async fn during<F: Future>(&self, start: F) -> F::Output {
+        GIVEN.scope(self.clone(), start).await
+    }
+
+    fn take(&self, method: &'static str) -> Option<Broken> {
+        let mut script = self.script();
+        *script.calls.entry(method).or_default() += 1;
+        script.next.get_mut(method)?.pop_front()
+    }
+
+    fn script(&self) -> MutexGuard<'_, Script> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Wraps a store.
+pub struct FaultyStore {
+    inner: Arc<dyn OutboxStore>,
+    troubles: Troubles,
+}
+
+impl FaultyStore {
+    /// For `wrap_store`, inside [`Troubles::during`].
+    #[must_use]
+    pub fn wrap(inner: Arc<dyn OutboxStore>) -> Arc<dyn OutboxStore> {
+        Arc::new(Self { inner, troubles: GIVEN.get() })
+    }
+
+    async fn call<T>(&self, method: &'static str, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        match self.troubles.take(method) {
+            None => work.await,
+            Some(Broken::Error) => Err(broken()),
+            Some(Broken::Panic) => panic!("the store panics on command"),
+            Some(Broken::Hang) => std::future::pending().await,
+            Some(Broken::TooLate) => work.await.and(Err(broken())),
+        }
+    }
+}
+
+fn broken() -> Error {
+    Error::Store { doing: "obeying a test".into(), cure: "", source: "broken on command".into() }
+}
+
+#[async_trait]
+impl OutboxStore for FaultyStore {
+    async fn lease(&self, request: &LeaseRequest) -> Result<Leased, Error> {
+        self.call("lease", self.inner.lease(request)).await
+    }
+
+    async fn settle(&self, settlements: &[Settlement]) -> Result<SettleReport, Error> {
+        self.call("settle", self.inner.settle(settlements)).await
+    }
+
+    async fn renew(&self, leases: &[Lease], lease: Duration) -> Result<Vec<DeliveryId>, Error> {
+        self.call("renew", self.inner.renew(leases, lease)).await
+    }
+
+    async fn transact(&self, delivery: &Delivery, handler: &dyn InUnitOfWork) -> TransactOutcome {
+        match self.call("transact", async { Ok(self.inner.transact(delivery, handler).await) }).await {
+            Ok(outcome) => outcome,
+            // The connection was lost during COMMIT.
+            Err(_) => TransactOutcome::Unknown,
+        }
+    }
+
+    async fn purge(&self, limit: u32) -> Result<u64, Error> {
+        self.call("purge", self.inner.purge(limit)).await
+    }
+
+    async fn free_stuck(&self) -> Result<u64, Error> {
+        self.call("free_stuck", self.inner.free_stuck()).await
+    }
+
+    async fn orphans(&self, known: &[Arc<str>]) -> Result<Vec<Orphans>, Error> {
+        self.call("orphans", self.inner.orphans(known)).await
+    }
+}

@@ -1,0 +1,25 @@
+//! What every store must do. The names of the cases are sentences; the numbers are those of the invariants in INVARIANTS.md.
+
+#![allow(missing_docs)]
+
+pub mod commits;
+pub mod hand_over;
+pub mod leases;
+pub mod times;
+pub mod order;
+pub mod key_heads;
+pub mod isolation;
+pub mod bad_rows;
+pub mod outages;
+pub mod retries;
+pub mod savepoints;
+pub mod outside;
+pub mod transactional;
+pub mod endings;
+
+use std::{future::Future, time::Duration};
+
+/// Runs a case for at most two minutes: a case that hangs has failed.
+pub async fn bounded(case: impl Future<Output = ()>) {
+    tokio::time::timeout(Duration::from_secs(120), case).await.expect("the case ends within two minutes");
+}
