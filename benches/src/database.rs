@@ -42,7 +42,7 @@ impl Database {
     async fn open(folder: TempDir) -> anyhow::Result<Self> {
         let file = folder.path().join(FILE);
         let options = connect_options(&file).synchronous(SqliteSynchronous::Normal);
-        let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).connect_with(options).await?;
+        let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).test_before_acquire(false).connect_with(options).await?;
         Ok(Self { pool, file, _folder: folder })
     }
 

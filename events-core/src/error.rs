@@ -38,14 +38,16 @@ pub enum Error {
         "a savepoint was abandoned half-way (its future was dropped, by a timeout or `select!`); the unit of work is rolled back, nothing was committed"
     )]
     AbandonedSavepoint,
-    /// The database rolled back by itself when a statement failed, and the caller went on nevertheless.
+    /// The database ended the transaction by itself when a statement failed, and the caller went on nevertheless.
     #[error(
-        "{database} rolled back this transaction by itself when an earlier statement failed (a full disk, an I/O error), and committed what \
-         ran after that on its own; no event was stored; return such an error from the unit of work instead of going on"
+        "{database} ended this transaction when an earlier statement failed: {consequence}; no event was stored; \
+         return such an error from the unit of work instead of going on"
     )]
     TransactionEnded {
         /// Name of the database system.
         database: &'static str,
+        /// What became of the transaction's statements.
+        consequence: &'static str,
     },
     /// The event's `Serialize` failed.
     #[error("the event on topic `{topic}` could not be serialized")]

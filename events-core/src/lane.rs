@@ -78,6 +78,12 @@ struct State {
     filled: Option<Instant>,
 }
 
+impl State {
+    fn is_low(&self) -> bool {
+        self.filled.is_some() && self.waiting.len() * 2 <= self.window
+    }
+}
+
 /// Whether the target is believed to be there.
 enum Breaker {
     Closed,
@@ -188,8 +194,12 @@ impl Lane {
         if batch.is_empty() {
             state.running -= 1;
         }
-        let low = state.filled.is_some() && state.waiting.len() * 2 <= state.window;
-        (batch, low)
+        (batch, state.is_low())
+    }
+
+    /// Whether the scanner should bring more.
+    pub(crate) fn is_low(&self) -> bool {
+        self.state().is_low()
     }
 
     /// The target answered: a pause is over.

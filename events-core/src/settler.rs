@@ -46,12 +46,13 @@ impl Settler {
 impl Engine {
     /// Waits for settlements and writes one batch of them.
     ///
-    /// Under load it lingers, so that a batch is worth its transaction; when little happens it writes at once.
+    /// Under load it lingers until a batch is worth its transaction; when little happens it writes at once.
     pub(crate) async fn settle_next(&self) {
         let mut state = self.settler.state.lock().await;
         let Some(first) = state.queue.recv().await else { return };
         let mut batch = vec![first];
-        if let Some(wait) = state.last_write.and_then(|last| self.options.linger.checked_sub(last.elapsed())) {
+        let full = state.queue.len() + 1 >= MAX_BATCH;
+        if !full && let Some(wait) = state.last_write.and_then(|last| self.options.linger.checked_sub(last.elapsed())) {
             tokio::time::sleep(wait).await;
         }
         while batch.len() < MAX_BATCH {
@@ -95,7 +96,8 @@ impl Engine {
         }
         // Room and leases are given back before the scanner looks for more.
         drop(rest);
-        if report.freed > 0 {
+        // A scanner that found no room left before this batch was written would otherwise sleep until its next poll.
+        if report.freed > 0 || self.lanes.iter().any(|lane| lane.is_low()) {
             self.wake.notify_one();
         }
     }

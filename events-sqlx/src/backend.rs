@@ -79,6 +79,11 @@ pub trait Backend: Database + sealed::Sealed {
     fn own_pool(pool: &Pool<Self>, connections: u32) -> Pool<Self>;
     /// Begins a transaction that may write.
     fn begin(pool: &Pool<Self>) -> impl Future<Output = sqlx::Result<Transaction<'static, Self>>> + Send;
+    /// What becomes of a transaction in which a statement failed and the caller went on nevertheless.
+    const ENDED: &'static str;
+    /// Whether the transaction can still be committed: a system may end it by itself when a statement fails. `writes` says whether
+    /// something is going to be written, which on some systems would show it anyway.
+    fn is_open(conn: &mut Self::Connection, writes: bool) -> impl Future<Output = sqlx::Result<bool>> + Send;
     /// What to do about an error, where it is known; starts with `; `.
     fn cure(error: &sqlx::Error) -> &'static str;
     /// What the error of a COMMIT says about its outcome.

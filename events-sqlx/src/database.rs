@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 /// How long a transaction stands in line for the only writer before that is called an error.
 const WRITER_TIMEOUT: Duration = Duration::from_secs(30);
-/// Connections of the relay: one settles, one scans, one is spare for handlers with their own unit of work.
+/// Connections of the relay: one settles, one scans, one is spare.
 const RELAY_CONNECTIONS: u32 = 3;
 
 pub(crate) struct Db<DB: Backend> {
@@ -36,7 +36,8 @@ pub(crate) type Writer = Option<OwnedMutexGuard<()>>;
 impl<DB: Backend> Db<DB> {
     pub(crate) fn new(pool: Pool<DB>, schema: &Schema, clock: Clock, retention: Retention) -> Self {
         Self {
-            relay: DB::own_pool(&pool, RELAY_CONNECTIONS),
+            // Where only one can write, more connections would only make each other's page caches stale.
+            relay: DB::own_pool(&pool, if DB::SINGLE_WRITER { 1 } else { RELAY_CONNECTIONS }),
             heartbeat: DB::own_pool(&pool, 1),
             business: pool,
             sql: DB::statements(schema),

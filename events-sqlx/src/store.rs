@@ -157,6 +157,7 @@ impl<DB: Backend> OutboxStore for Store<DB> {
     }
 
     async fn orphans(&self, known: &[Arc<str>]) -> Result<Vec<Orphans>, Error> {
-        DB::orphans(&self.db.relay, known, self.db.terms()).await.map_err(failed::<DB>("counting orphaned deliveries"))
+        // Counting may take a while; the relay's connection must not wait for it.
+        DB::orphans(&self.db.business, known, self.db.terms()).await.map_err(failed::<DB>("counting orphaned deliveries"))
     }
 }

@@ -209,6 +209,10 @@ impl<DB: Backend> UnitOfWork<DB> {
         events.committing = collector.drain();
         let mut hand_over = outbox.relay().plan(events.committing.clone())?;
         let (lease, terms) = (outbox.relay().options().lease, outbox.db().terms());
+        let writes = !hand_over.planned().is_empty() || settlement.is_some();
+        if !DB::is_open(&mut tx, writes).await.map_err(failed::<DB>("asking whether the transaction is open"))? {
+            return Err(Error::TransactionEnded { database: DB::SYSTEM, consequence: DB::ENDED });
+        }
         if !hand_over.planned().is_empty() {
             DB::append(&mut tx, hand_over.planned_mut(), lease, terms).await.map_err(failed::<DB>("writing events to the outbox"))?;
         }

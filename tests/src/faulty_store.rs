@@ -120,7 +120,7 @@ impl OutboxStore for FaultyStore {
     }
 
     async fn adopt(&self, renamed: &[(Arc<str>, Arc<str>)]) -> Result<u64, Error> {
-        self.inner.adopt(renamed).await
+        self.call("adopt", self.inner.adopt(renamed)).await
     }
 
     async fn orphans(&self, known: &[Arc<str>]) -> Result<Vec<Orphans>, Error> {

@@ -171,9 +171,9 @@ impl<H: Harness> Scene<H> {
         waiting(outbox).await
     }
 
-    /// Waits until the table is empty.
+    /// Waits until the table is empty, and nothing is left in the memory of this process either.
     pub async fn until_delivered(outbox: &Outbox<H::Db>) {
-        wait_until("everything is delivered", async || outbox.waiting().await.unwrap() == 0).await;
+        wait_until("everything is delivered", async || outbox.waiting().await.unwrap() == 0 && outbox.in_flight() == 0).await;
     }
 }
 

@@ -103,7 +103,8 @@ fn slice_and_iterator(outbox: Outbox) -> Probe {
         let owned = vec!["slice", "iterator"];
         let slice: &[&str] = &owned;
         let run = outbox.run(async |uow| -> anyhow::Result<()> {
-            for probe in slice.iter() {
+            // The iterator itself is held across the await.
+            for probe in slice.iter().copied() {
                 done(uow, probe).await?;
             }
             Ok(())

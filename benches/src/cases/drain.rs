@@ -3,12 +3,12 @@
 use crate::cases::Findings;
 use crate::database::Database;
 use crate::events::{Placed, ignore};
+use crate::floor;
 use crate::record::Record;
 use crate::rounds::Rounds;
 use crate::sample::{Latencies, Sample, Stopwatch};
 use crate::scale::Scale;
 use crate::verdict::{Target, Verdict};
-use crate::floor;
 use anyhow::ensure;
 use events_core::Publication;
 use events_sqlx::sqlite::Outbox;
@@ -56,9 +56,7 @@ pub(crate) async fn measure(scale: &Scale) -> anyhow::Result<Findings> {
 async fn fill(waiting: u64) -> anyhow::Result<Database> {
     let database = Database::create().await?;
     let outbox = outbox(&database).await?;
-    outbox
-        .run(async |_| Publication::of(Placed::number(7)).delay(Duration::from_secs(3_600)).publish())
-        .await?;
+    outbox.run(async |_| Publication::of(Placed::number(7)).delay(Duration::from_secs(3_600)).publish()).await?;
     outbox.shutdown_within(Duration::ZERO).await;
     let rows = i64::try_from(waiting)?;
     sqlx::query(MULTIPLY).bind(rows).execute(&database.pool).await?;

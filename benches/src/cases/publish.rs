@@ -67,8 +67,7 @@ async fn run(side: Side, keys: Keys, tasks: usize, units: u64) -> anyhow::Result
     let sample = match side {
         Side::Floor => {
             let publisher = Arc::new(Publisher::new(database.pool.clone()));
-            let unit = async |publisher: Arc<Publisher>, number| by_hand(&publisher, keys, number).await;
-            warm_up(async |number| unit(Arc::clone(&publisher), number).await).await?;
+            warm_up(async |number| by_hand(&publisher, keys, number).await).await?;
             let watch = Stopwatch::start();
             let latencies = spread(tasks, units, move |number| {
                 let publisher = Arc::clone(&publisher);

@@ -103,7 +103,7 @@ pub(crate) async fn stuck_keys(pool: &PgPool, limit: u32, terms: Terms<'_>) -> s
 }
 
 pub(crate) async fn orphans(pool: &PgPool, known: &[Arc<str>], terms: Terms<'_>) -> sqlx::Result<Vec<Orphans>> {
-    let known: Vec<String> = known.iter().map(|name| name.to_string()).collect();
+    let known: Vec<String> = known.iter().map(ToString::to_string).collect();
     let rows: Vec<(String, i64)> = query_as(terms.sql.orphans.sql()).bind(known).fetch_all(pool).await?;
     Ok(rows.into_iter().map(|(target, waiting)| Orphans { target, waiting: u64::try_from(waiting).unwrap_or(0) }).collect())
 }

@@ -44,6 +44,7 @@ impl Backend for Postgres {
     const SYSTEM: &'static str = "PostgreSQL";
     const SINGLE_WRITER: bool = false;
     const MIGRATIONS: &'static [Migration] = &[Migration { version: 1, sql: include_str!("../../migrations/postgres/0001_outbox.sql") }];
+    const ENDED: &'static str = "nothing of it was committed";
     type Statements = Statements;
 
     fn statements(schema: &Schema) -> Statements {
@@ -66,6 +67,18 @@ impl Backend for Postgres {
         pool.begin().await
     }
 
+    async fn is_open(conn: &mut PgConnection, writes: bool) -> sqlx::Result<bool> {
+        // A failed transaction refuses the outbox's INSERT; but COMMIT of it is a rollback that reports success.
+        if writes {
+            return Ok(true);
+        }
+        match sqlx::query("SELECT 1").execute(conn).await {
+            Ok(_) => Ok(true),
+            Err(error) if code(&error).as_deref() == Some("25P02") => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     fn cure(error: &sqlx::Error) -> &'static str {
         // SQLSTATE classes: https://www.postgresql.org/docs/current/errcodes-appendix.html
         match code(error).as_deref() {
@@ -77,6 +90,9 @@ impl Backend for Postgres {
             Some("42P01") => "; the outbox tables are missing: run `events_sqlx::migrate`, or leave out `.without_migrations()`",
             Some("53100") => "; the server's disk is full: make room, what was committed is safe",
             Some("53300") => "; the server has no connection left: raise `max_connections`, or lower that of the pools",
+            Some("25P02") => {
+                "; an earlier statement of this transaction failed: return its error from the unit of work instead of going on"
+            }
             Some("40001" | "40P01") => "; the transaction collided with another one: repeat the unit of work",
             _ if matches!(error, sqlx::Error::PoolTimedOut) => "; all connections of the pool are in use: raise `max_connections`",
             _ if matches!(error, sqlx::Error::Io(_)) => "; the server cannot be reached: check that it runs and where it listens",

@@ -1,13 +1,14 @@
 //! Leases: taken by the scanner, renewed by the heartbeat, lost to others.
 
-use crate::rows::failures;
+use crate::backend::Backend;
 use crate::sqlite::Terms;
-use crate::sqlite::rows::{envelope, leases_json, names_json};
-use events_core::{Delivery, DeliveryId, Lease, LeaseRequest, Leased, TargetRequest, Unreadable, millis_of};
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use crate::sqlite::leased_row::Reader;
+use crate::sqlite::rows::{leases_json, names_json};
+use events_core::{DeliveryId, Lease, LeaseRequest, Leased, TargetRequest, millis_of};
+use sqlx::sqlite::SqliteConnection;
 use sqlx::types::Uuid;
-use sqlx::{Row, SqlitePool, query, query_scalar};
-use std::{sync::Arc, time::Duration};
+use sqlx::{Sqlite, SqlitePool, query, query_scalar};
+use std::time::Duration;
 
 pub(crate) async fn due(pool: &SqlitePool, request: &LeaseRequest, terms: Terms<'_>) -> sqlx::Result<Vec<TargetRequest>> {
     let names: Vec<String> = query_scalar(terms.sql.due_targets.sql())
@@ -20,7 +21,7 @@ pub(crate) async fn due(pool: &SqlitePool, request: &LeaseRequest, terms: Terms<
 
 pub(crate) async fn lease(pool: &SqlitePool, request: &LeaseRequest, terms: Terms<'_>) -> sqlx::Result<Leased> {
     let mut leased = Leased::default();
-    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let mut tx = Sqlite::begin(pool).await?;
     for target in &request.targets {
         let rows = query(terms.sql.lease.sql())
             .bind(&*target.name)
@@ -30,8 +31,9 @@ pub(crate) async fn lease(pool: &SqlitePool, request: &LeaseRequest, terms: Term
             .bind(terms.now)
             .fetch_all(&mut *tx)
             .await?;
+        let mut reader = Reader::new(request.token, &target.name);
         for row in rows {
-            match delivery(&row, request, &target.name) {
+            match reader.delivery(&row) {
                 Ok(delivery) => leased.deliveries.push(delivery),
                 Err(Some(unreadable)) => leased.unreadable.push(unreadable),
                 // Without an id nothing can be said about the row; STRICT tables cannot hold such a one.
@@ -43,22 +45,6 @@ pub(crate) async fn lease(pool: &SqlitePool, request: &LeaseRequest, terms: Term
     // RETURNING promises no order; ids are in the order of publishing.
     leased.deliveries.sort_unstable_by_key(|delivery| delivery.lease.id);
     Ok(leased)
-}
-
-fn delivery(row: &SqliteRow, request: &LeaseRequest, target: &Arc<str>) -> Result<Delivery, Option<Unreadable>> {
-    let id = row.try_get::<Uuid, _>(0).map_err(|_| None)?;
-    let lease = Lease { id: DeliveryId(id), token: request.token };
-    match envelope(row, 1, 2) {
-        Ok(envelope) => Ok(Delivery {
-            lease,
-            target: Arc::clone(target),
-            envelope: Arc::new(envelope),
-            failed: row.try_get(10).unwrap_or(0),
-            abandoned: row.try_get(11).unwrap_or(0),
-            failures: failures(row.try_get(12).unwrap_or_default()),
-        }),
-        Err(error) => Err(Some(Unreadable { lease, target: Arc::clone(target), key: row.try_get(4).unwrap_or_default(), error })),
-    }
 }
 
 pub(crate) async fn renew(pool: &SqlitePool, leases: &[Lease], lease: Duration, terms: Terms<'_>) -> sqlx::Result<Vec<DeliveryId>> {

@@ -7,6 +7,7 @@ mod append;
 mod connect;
 mod inspect;
 mod lease;
+mod leased_row;
 mod rows;
 mod settle;
 
@@ -18,10 +19,13 @@ use crate::migrate::Migration;
 use crate::statements::{Schema, statements};
 use events_core::{DeliveryId, Lease, LeaseRequest, Leased, Orphans, Planned, Settlement, TargetRequest};
 use sqlx::sqlite::{SqliteConnection, SqlitePoolOptions};
-use sqlx::{AssertSqlSafe, Sqlite, SqlitePool, Transaction};
+use sqlx::{AssertSqlSafe, Connection, SqlSafeStr, Sqlite, SqlitePool, Transaction};
 use std::{sync::Arc, time::Duration};
 
 pub use connect::{connect, connect_options};
+
+/// How many rows the database's thread may be ahead of the relay's reading.
+const ROW_BUFFER: usize = 1_024;
 
 /// The outbox of a SQLite database.
 pub type Outbox = crate::Outbox<Sqlite>;
@@ -48,6 +52,7 @@ impl Backend for Sqlite {
     const SINGLE_WRITER: bool = true;
     const MIGRATIONS: &'static [Migration] = &[Migration { version: 1, sql: include_str!("../../migrations/sqlite/0001_outbox.sql") }];
 
+    const ENDED: &'static str = "what ran before it was rolled back, what ran after it was committed on its own";
     type Statements = Statements;
 
     fn statements(schema: &Schema) -> Statements {
@@ -69,14 +74,38 @@ impl Backend for Sqlite {
     }
 
     fn own_pool(pool: &SqlitePool, connections: u32) -> SqlitePool {
-        SqlitePoolOptions::new()
-            .max_connections(connections)
-            .test_before_acquire(false)
-            .connect_lazy_with((*pool.connect_options()).clone())
+        // Leased rows come by the thousand; a small buffer makes two threads wake each other all the time.
+        let options = (*pool.connect_options()).clone().row_buffer_size(ROW_BUFFER);
+        SqlitePoolOptions::new().max_connections(connections).test_before_acquire(false).connect_lazy_with(options)
     }
 
     async fn begin(pool: &SqlitePool) -> sqlx::Result<Transaction<'static, Sqlite>> {
-        pool.begin_with("BEGIN IMMEDIATE").await
+        loop {
+            let conn = pool.acquire().await?;
+            // When the disk is full SQLite rolls back by itself; sqlx's ROLLBACK then fails, and sqlx counts a transaction that is over
+            // for as long as the connection lives.
+            if conn.is_in_transaction() {
+                conn.close().await?;
+                continue;
+            }
+            return Transaction::begin(conn, Some("BEGIN IMMEDIATE".into_sql_str())).await;
+        }
+    }
+
+    async fn is_open(conn: &mut SqliteConnection, writes: bool) -> sqlx::Result<bool> {
+        // Without anything to write, COMMIT itself is refused.
+        if !writes {
+            return Ok(true);
+        }
+        // SQL has no word for this question, but `BEGIN` is refused inside a transaction.
+        match sqlx::query("BEGIN").execute(&mut *conn).await {
+            Err(sqlx::Error::Database(_)) => Ok(true),
+            Err(error) => Err(error),
+            Ok(_) => {
+                sqlx::query("ROLLBACK").execute(conn).await?;
+                Ok(false)
+            }
+        }
     }
 
     fn cure(error: &sqlx::Error) -> &'static str {

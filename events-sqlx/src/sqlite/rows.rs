@@ -3,7 +3,10 @@
 use crate::rows::{headers, interned};
 use events_core::{DeliveryId, Envelope, EventId, Lease};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, types::Uuid};
+use sqlx::{
+    Row,
+    types::{Uuid, uuid::fmt::Simple},
+};
 use std::{borrow::Cow, sync::Arc};
 use time::OffsetDateTime;
 
@@ -37,14 +40,17 @@ pub(crate) fn from_millis(millis: i64) -> OffsetDateTime {
     from_micros(millis.saturating_mul(1_000))
 }
 
-/// Leases as a JSON array of `[id, token]`, in hexadecimal.
-pub(crate) fn leases_json<'a>(leases: impl Iterator<Item = &'a Lease>) -> String {
-    let mut json = String::from("[");
+/// Leases as a JSON array of texts, each an id and a token in hexadecimal.
+pub(crate) fn leases_json<'a>(leases: impl ExactSizeIterator<Item = &'a Lease>) -> String {
+    const TEXT: usize = 2 * Simple::LENGTH + 3;
+    let mut json = String::with_capacity(leases.len() * TEXT + 2);
+    let mut hex = [0; Simple::LENGTH];
+    json.push('[');
     for lease in leases {
-        if json.len() > 1 {
-            json.push(',');
-        }
-        json.push_str(&format!("[\"{}\",\"{}\"]", lease.id.0.simple(), lease.token.0.simple()));
+        json.push_str(if json.len() > 1 { ",\"" } else { "\"" });
+        json.push_str(lease.id.0.simple().encode_lower(&mut hex));
+        json.push_str(lease.token.0.simple().encode_lower(&mut hex));
+        json.push('"');
     }
     json.push(']');
     json

@@ -117,6 +117,24 @@ pub async fn a_lost_lease_is_counted_and_is_no_error<H: Harness>() {
 }
 
 // Invariant 4.
+pub async fn a_scanner_s_claim_fences_the_earlier_one_of_another_scanner<H: Harness>() {
+    let scene = Scene::<H>::new().await;
+    scene.note.gate.close();
+    let (slow, other) = (without_memory(&scene).await, without_memory(&scene).await);
+    Scene::<H>::publish(&slow, [1]).await;
+    for (process, begun) in [(&slow, 1), (&other, 2)] {
+        assert_eq!(process.relay().scan().await.unwrap(), 1);
+        scene.note.begun.wait_for(begun, LEASE).await;
+        scene.clock.advance(LEASE);
+    }
+    scene.note.gate.open();
+    Scene::<H>::settle(&slow).await;
+    assert_eq!((slow.stats().lease_lost, slow.stats().delivered_by_scanner, slow.waiting().await.unwrap()), (1, 0, 1));
+    Scene::<H>::settle(&other).await;
+    assert_eq!((other.stats().lease_lost, other.stats().delivered_by_scanner, other.waiting().await.unwrap()), (0, 1, 0));
+}
+
+// Invariant 4.
 pub async fn eight_claimers_never_get_the_same_delivery<H: Harness>() {
     const EVENTS: usize = 2_000;
     let scene = Scene::<H>::new().await;
@@ -145,14 +163,14 @@ pub async fn eight_claimers_never_get_the_same_delivery<H: Harness>() {
 pub async fn the_heartbeat_keeps_the_lease_of_a_slow_delivery<H: Harness>() {
     let scene = Scene::<H>::new().await;
     scene.note.gate.close();
-    let lease = Duration::from_millis(300);
+    let lease = Duration::from_millis(800);
     let limits = RelayOptions { lease, poll: Duration::from_millis(20), ..RelayOptions::default() };
     let slow = scene.process().await.relay(limits.clone()).handler::<note>().start().await.unwrap();
     let other = scene.process().await.relay(limits).handler::<note>().start().await.unwrap();
     Scene::<H>::publish(&slow, [1]).await;
     scene.note.begun.wait_for(1, LEASE).await;
-    // Three leases long, the other process looks for it all the time.
-    tokio::time::sleep(lease * 3).await;
+    // For more than two leases the other process looks for it all the time.
+    tokio::time::sleep(lease * 5 / 2).await;
     assert_eq!(scene.note.begun.len(), 1, "nobody else began it");
     scene.note.gate.open();
     Scene::<H>::until_delivered(&slow).await;

@@ -2,6 +2,7 @@
 
 use crate::events::{Audited, Noted, Stepped, audit, follow, note};
 use crate::{Harness, Scene};
+use events_core::test_kit::Fault;
 use events_core::{Backoff, Publication, RelayOptions, RetryPolicy, publish};
 use events_sqlx::{Backend, Filter, Outbox, UnitOfWork};
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -102,6 +103,8 @@ async fn advance<H: Harness>(uow: &mut UnitOfWork<H::Db>, line: i64) -> anyhow::
 pub async fn several_events_of_one_key_in_one_unit_of_work_keep_their_order<H: Harness>() {
     let scene = Scene::<H>::new().await;
     let outbox = scene.process().await.handler::<follow>().handler::<note>().start().await.unwrap();
+    // Whoever does not wait for its turn overtakes the first ones now.
+    scene.follow.faults.next(2, Fault::Retryable);
     let run = outbox.run(async |_: &mut UnitOfWork<H::Db>| {
         for step in 1..=50 {
             publish(Stepped { line: 1 + step % 2, step })?;

@@ -95,6 +95,22 @@ pub async fn an_abandoned_savepoint_poisons_its_unit_of_work<H: Harness>() {
 }
 
 // Invariant 13.
+pub async fn an_abandoned_savepoint_poisons_a_unit_of_work_without_events_too<H: Harness>() {
+    let scene = Scene::<H>::new().await;
+    let outbox = start(&scene).await;
+    let run = outbox.run(async |uow: &mut UnitOfWork<H::Db>| -> anyhow::Result<()> {
+        let slow = uow.savepoint(async |uow: &mut UnitOfWork<H::Db>| -> anyhow::Result<()> {
+            Scene::<H>::write(uow.conn(), 1).await?;
+            std::future::pending().await
+        });
+        tokio::time::timeout(Duration::from_millis(50), slow).await.unwrap_err();
+        Ok(())
+    });
+    assert!(matches!(kind_of(&run.await.unwrap_err()), Error::AbandonedSavepoint));
+    assert!(scene.business().await.is_empty());
+}
+
+// Invariant 13.
 pub async fn an_abandoned_savepoint_poisons_the_one_around_it<H: Harness>() {
     let scene = Scene::<H>::new().await;
     let outbox = start(&scene).await;
