@@ -17,9 +17,9 @@ pub(crate) struct Command {
     /// Smaller sizes; everything in less than a minute.
     #[arg(long)]
     quick: bool,
-    /// How often each side is measured; the median counts.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
-    rounds: u32,
+    /// How often each side is measured; the median counts. [default: 15, quick: 9]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: Option<u32>,
     /// Also writes the figures to this file, as a JSON array.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -50,7 +50,7 @@ impl Choice {
 impl Command {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         let mut scale = if self.quick { Scale::quick() } else { Scale::full() };
-        scale.rounds = self.rounds;
+        scale.rounds = self.rounds.unwrap_or(scale.rounds);
         let mut all = Findings::default();
         for case in self.case.cases() {
             let findings = case.measure(&scale).await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Sizes of all cases.
 #[derive(Clone, Debug)]
 pub(crate) struct Scale {
-    /// How often each side is measured.
+    /// How often each side is measured; many short rounds are steadier than few long ones where other programs run.
     pub(crate) rounds: u32,
     /// Units of work per round of `publish`.
     pub(crate) units: u64,
@@ -19,10 +19,10 @@ pub(crate) struct Scale {
 
 impl Scale {
     pub(crate) fn full() -> Self {
-        Self { rounds: 5, units: 8_000, waiting: 200_000, overflow: 1_000_000, latency: Duration::from_secs(10) }
+        Self { rounds: 15, units: 2_000, waiting: 200_000, overflow: 1_000_000, latency: Duration::from_secs(10) }
     }
 
     pub(crate) fn quick() -> Self {
-        Self { rounds: 5, units: 1_500, waiting: 40_000, overflow: 200_000, latency: Duration::from_secs(3) }
+        Self { rounds: 9, units: 600, waiting: 40_000, overflow: 200_000, latency: Duration::from_secs(3) }
     }
 }

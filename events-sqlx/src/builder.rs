@@ -146,7 +146,7 @@ impl<DB: Backend> OutboxBuilder<DB> {
         self
     }
 
-    /// Leaves the tables to [`migrate`] or to you; their version is still checked.
+    /// Leaves the tables to [`migrate`](crate::migrate) or to you; their version is still checked.
     pub fn without_migrations(mut self) -> Self {
         self.migrate = false;
         self

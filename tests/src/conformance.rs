@@ -40,6 +40,7 @@ macro_rules! store_conformance {
             }
             times {
                 leases_delays_retries_and_deaths_follow_the_clock_of_the_database,
+                renewals_and_hand_backs_follow_the_clock_of_the_database,
                 without_a_clock_of_its_own_a_process_takes_the_database_s,
             }
             order {
