@@ -235,7 +235,7 @@ pub trait InUnitOfWork: Send + Sync {
 pub struct Orphans {
     /// The target that nobody has.
     pub target: String,
-    /// How many wait for it.
+    /// How many wait for it, not counting those that wait for an earlier one of their key.
     pub waiting: u64,
 }
 

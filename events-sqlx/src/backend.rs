@@ -5,7 +5,7 @@ use crate::deliveries::{Filter, Waiting};
 use crate::installed::Installed;
 use crate::migrate::Migration;
 use crate::statements::Schema;
-use events_core::{DeliveryId, Lease, LeaseRequest, Leased, Orphans, Planned, Settlement, TargetRequest};
+use events_core::{DeliveryId, Error, Lease, LeaseRequest, Leased, Orphans, Planned, Settlement, TargetRequest};
 use sqlx::{Database, Pool, Transaction};
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -74,7 +74,7 @@ pub trait Backend: Database + sealed::Sealed {
     fn installed() -> &'static Installed<Self>;
 
     /// Puts the database into the state the outbox relies on.
-    fn prepare(pool: &Pool<Self>) -> impl Future<Output = sqlx::Result<()>> + Send;
+    fn prepare(pool: &Pool<Self>) -> impl Future<Output = Result<(), Error>> + Send;
     /// A pool for the relay's own use, so that a business pool in demand cannot starve it.
     fn own_pool(pool: &Pool<Self>, connections: u32) -> Pool<Self>;
     /// Begins a transaction that may write.

@@ -2,7 +2,7 @@
 
 use crate::UnitOfWork;
 use crate::backend::Backend;
-use crate::database::{Db, failed};
+use crate::database::Db;
 use crate::migrate::{check_schema, migrate_in};
 use crate::outbox::{Inner, Outbox};
 use crate::statements::Schema;
@@ -223,7 +223,7 @@ impl<DB: Backend> OutboxBuilder<DB> {
         for line in registry.describe() {
             tracing::info!("{line}");
         }
-        DB::prepare(&self.pool).await.map_err(failed::<DB>("preparing the database"))?;
+        DB::prepare(&self.pool).await?;
         if self.migrate {
             migrate_in(&self.pool, &schema).await?;
         } else {

@@ -76,16 +76,23 @@ impl<DB: Backend> OutboxStore for Store<DB> {
 
     async fn settle(&self, settlements: &[Settlement]) -> Result<SettleReport, Error> {
         // Lost leases are rare, so the batch is tried as a whole first; only then is it worth asking which ones.
-        let mut held: Vec<Settlement> = settlements.to_vec();
-        let mut lost = Vec::new();
-        loop {
-            if let Some(freed) = self.try_settle(&held).await? {
-                return Ok(SettleReport { lost, freed });
-            }
-            let gone = self.lost(&held).await?;
-            held.retain(|settlement| !gone.contains(&settlement.lease.id));
-            lost.extend(gone);
+        if let Some(freed) = self.try_settle(settlements).await? {
+            return Ok(SettleReport { lost: Vec::new(), freed });
         }
+        let mut report = SettleReport { lost: self.lost(settlements).await?, freed: 0 };
+        let held: Vec<Settlement> = settlements.iter().filter(|settlement| !report.lost.contains(&settlement.lease.id)).cloned().collect();
+        if let Some(freed) = self.try_settle(&held).await? {
+            report.freed = freed;
+            return Ok(report);
+        }
+        // More leases ran out in between: one by one, so that this comes to an end.
+        for settlement in held {
+            match self.try_settle(std::slice::from_ref(&settlement)).await? {
+                Some(freed) => report.freed += freed,
+                None => report.lost.push(settlement.lease.id),
+            }
+        }
+        Ok(report)
     }
 
     async fn renew(&self, leases: &[Lease], lease: Duration) -> Result<Vec<DeliveryId>, Error> {

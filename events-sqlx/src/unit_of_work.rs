@@ -6,6 +6,10 @@ use crate::database::{Writer, failed};
 use events_core::{Collected, Collector, Completion, DomainEvent, Error, Publication, Settlement, UnitOfWorkArg};
 use sqlx::Transaction;
 use std::fmt;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 /// One database transaction plus the events it causes.
 ///
@@ -14,8 +18,10 @@ use std::fmt;
 pub struct UnitOfWork<DB: Backend> {
     tx: Transaction<'static, DB>,
     events: Events<DB>,
-    /// How many savepoints are open. Not 0 at commit means that a savepoint's future was dropped.
+    /// How many savepoints are open; it numbers them.
     savepoints: usize,
+    /// Whether a savepoint's future was dropped half-way.
+    abandoned: Arc<AtomicBool>,
     writer: Writer,
 }
 
@@ -36,6 +42,23 @@ impl<DB: Backend> Drop for Events<DB> {
         registry.completed(std::mem::take(&mut self.undone), Completion::RolledBack);
         self.committing.append(&mut self.collector.drain());
         registry.completed(std::mem::take(&mut self.committing), self.completion);
+    }
+}
+
+/// Notes that a savepoint was abandoned, unless it is disarmed.
+struct DropGuard(Option<Arc<AtomicBool>>);
+
+impl DropGuard {
+    fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for DropGuard {
+    fn drop(&mut self) {
+        if let Some(abandoned) = &self.0 {
+            abandoned.store(true, Ordering::Release);
+        }
     }
 }
 
@@ -107,7 +130,7 @@ impl<DB: Backend> UnitOfWork<DB> {
     pub(crate) fn new(outbox: Outbox<DB>, tx: Transaction<'static, DB>, writer: Writer) -> Self {
         let collector = outbox.collector();
         let events = Events { outbox, collector, undone: Vec::new(), committing: Vec::new(), completion: Completion::RolledBack };
-        Self { tx, events, savepoints: 0, writer }
+        Self { tx, events, savepoints: 0, abandoned: Arc::default(), writer }
     }
 
     pub(crate) fn collector(&self) -> &Collector {
@@ -147,15 +170,15 @@ impl<DB: Backend> UnitOfWork<DB> {
     where
         E: From<Error>,
     {
+        self.check_savepoints()?;
         let depth = self.savepoints + 1;
         let mark = self.events.collector.mark();
-        // From here on the savepoint counts as open until this function says that it is not.
-        self.savepoints = depth;
+        // Dropped before it is disarmed, it says that this future was.
+        let drop_guard = DropGuard(Some(Arc::clone(&self.abandoned)));
         DB::execute(&mut self.tx, format!("SAVEPOINT events_{depth}")).await.map_err(failed::<DB>("setting a savepoint"))?;
+        self.savepoints = depth;
         let outcome = work(self).await;
-        if self.savepoints != depth {
-            return Err(Error::AbandonedSavepoint.into());
-        }
+        self.check_savepoints()?;
         if outcome.is_err() {
             let undone = self.events.collector.split_off(mark);
             self.events.undone.extend(undone);
@@ -165,7 +188,13 @@ impl<DB: Backend> UnitOfWork<DB> {
         }
         DB::execute(&mut self.tx, format!("RELEASE SAVEPOINT events_{depth}")).await.map_err(failed::<DB>("releasing a savepoint"))?;
         self.savepoints = depth - 1;
+        drop_guard.disarm();
         outcome
+    }
+
+    /// Whether every savepoint came to its end.
+    fn check_savepoints(&self) -> Result<(), Error> {
+        if self.abandoned.load(Ordering::Acquire) { Err(Error::AbandonedSavepoint) } else { Ok(()) }
     }
 
     /// Runs the `#[before_commit]` handlers, writes the events to the outbox, commits, and hands the events over.
@@ -194,16 +223,12 @@ impl<DB: Backend> UnitOfWork<DB> {
 
     /// Commits; with `settlement`, only if that delivery's lease still holds, and settles it in the same transaction.
     pub(crate) async fn finish(mut self, settlement: Option<Settlement>) -> Result<Committed, Error> {
-        if self.savepoints > 0 {
-            return Err(Error::AbandonedSavepoint);
-        }
+        self.check_savepoints()?;
         let collector = self.events.collector.clone();
         let outbox = self.events.outbox.clone();
         if collector.mark() > 0 {
             collector.scope(outbox.relay().registry().before_commit(&collector, &mut self)).await?;
-            if self.savepoints > 0 {
-                return Err(Error::AbandonedSavepoint);
-            }
+            self.check_savepoints()?;
         }
         let Self { mut tx, mut events, writer, .. } = self;
         events.committing = collector.drain();

@@ -12,7 +12,7 @@ use crate::deliveries::{Filter, Waiting};
 use crate::installed::Installed;
 use crate::migrate::Migration;
 use crate::statements::{Schema, statements};
-use events_core::{DeliveryId, Lease, LeaseRequest, Leased, Orphans, Planned, Settlement, TargetRequest};
+use events_core::{DeliveryId, Error, Lease, LeaseRequest, Leased, Orphans, Planned, Settlement, TargetRequest};
 use sqlx::postgres::{PgConnection, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
 use std::{sync::Arc, time::Duration};
@@ -55,7 +55,7 @@ impl Backend for Postgres {
         &INSTALLED
     }
 
-    async fn prepare(_: &PgPool) -> sqlx::Result<()> {
+    async fn prepare(_: &PgPool) -> Result<(), Error> {
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Opens a database file the way an outbox wants it.
 
 use crate::database::failed;
-use events_core::Error;
+use events_core::{BuildError, Error};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, SqlitePool};
 use std::{path::Path, time::Duration};
@@ -39,4 +39,27 @@ pub fn connect_options(path: impl AsRef<Path>) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
+}
+
+/// Switches the database to write-ahead logging, and refuses one that has no file.
+pub(crate) async fn prepare(pool: &SqlitePool) -> Result<(), Error> {
+    let doing = "preparing the database";
+    let file: String = sqlx::query_scalar("SELECT file FROM pragma_database_list WHERE name = 'main'")
+        .fetch_one(pool)
+        .await
+        .map_err(failed::<Sqlite>(doing))?;
+    if file.is_empty() {
+        return Err(BuildError::InvalidOption {
+            option: "the database",
+            value: "in memory".into(),
+            rule: "an outbox needs a file, because each of its connections would have a memory of its own; for a test, one in a temporary folder",
+        }
+        .into());
+    }
+    let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await.map_err(failed::<Sqlite>(doing))?;
+    if mode != "wal" {
+        tracing::info!(mode, "switching the database to write-ahead logging, so that readers do not wait for writers");
+        sqlx::query("PRAGMA journal_mode = WAL").execute(pool).await.map_err(failed::<Sqlite>(doing))?;
+    }
+    Ok(())
 }

@@ -17,7 +17,7 @@ use crate::deliveries::{Filter, Waiting};
 use crate::installed::Installed;
 use crate::migrate::Migration;
 use crate::statements::{Schema, statements};
-use events_core::{DeliveryId, Lease, LeaseRequest, Leased, Orphans, Planned, Settlement, TargetRequest};
+use events_core::{DeliveryId, Error, Lease, LeaseRequest, Leased, Orphans, Planned, Settlement, TargetRequest};
 use sqlx::sqlite::{SqliteConnection, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, Connection, SqlSafeStr, Sqlite, SqlitePool, Transaction};
 use std::{sync::Arc, time::Duration};
@@ -63,14 +63,8 @@ impl Backend for Sqlite {
         &INSTALLED
     }
 
-    async fn prepare(pool: &SqlitePool) -> sqlx::Result<()> {
-        let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await?;
-        // A database in memory has no journal file; it stays as it is.
-        if mode != "wal" && mode != "memory" {
-            tracing::info!(mode, "switching the database to write-ahead logging, so that readers do not wait for writers");
-            sqlx::query("PRAGMA journal_mode = WAL").execute(pool).await?;
-        }
-        Ok(())
+    async fn prepare(pool: &SqlitePool) -> Result<(), Error> {
+        connect::prepare(pool).await
     }
 
     fn own_pool(pool: &SqlitePool, connections: u32) -> SqlitePool {

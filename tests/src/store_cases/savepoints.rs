@@ -82,6 +82,9 @@ pub async fn an_abandoned_savepoint_poisons_its_unit_of_work<H: Harness>() {
             std::future::pending().await
         });
         tokio::time::timeout(Duration::from_millis(50), slow).await.unwrap_err();
+        // Another savepoint at the same level is refused, instead of seeming to work.
+        let next = uow.savepoint(async |uow: &mut UnitOfWork<H::Db>| work::<H>(uow, 4).await).await;
+        assert!(matches!(kind_of(&next.unwrap_err()), Error::AbandonedSavepoint));
         work::<H>(uow, 3).await
     });
     let error = run.await.unwrap_err();

@@ -141,6 +141,17 @@ async fn a_file_that_is_no_database() {
 }
 
 #[tokio::test]
+async fn a_database_in_memory() {
+    let pool = sqlite::connect(":memory:").await.unwrap();
+    let error = Outbox::builder(pool).without_linked_handlers().start().await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the database is in memory, but an outbox needs a file, because each of its connections would have a memory of its own; \
+         for a test, one in a temporary folder"
+    );
+}
+
+#[tokio::test]
 async fn a_folder_that_does_not_exist() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("nowhere/a.db");

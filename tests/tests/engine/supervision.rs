@@ -39,6 +39,7 @@ async fn everything_arrives(scene: &Scene<OnSqlite>, outbox: &Outbox, events: i6
         health(outbox, name).last_success.is_some_and(|last| last + time::Duration::milliseconds(1) >= recovered)
     })
     .await;
+    Scene::<OnSqlite>::until_delivered(outbox).await;
 }
 
 // Invariant 16.
