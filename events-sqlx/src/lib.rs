@@ -1,5 +1,8 @@
 #![doc = include_str!("lib.md")]
-#![cfg_attr(not(any(feature = "postgres", feature = "sqlite")), allow(dead_code, reason = "without a database there is nobody to use it"))]
+#![cfg_attr(
+    not(any(feature = "postgres", feature = "sqlite")),
+    allow(dead_code, unused_imports, unused_macros, reason = "without a database there is nobody to use it")
+)]
 
 // The modules stand in the order in which an event flows through them.
 mod builder;
