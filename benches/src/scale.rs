@@ -23,6 +23,6 @@ impl Scale {
     }
 
     pub(crate) fn quick() -> Self {
-        Self { rounds: 9, units: 600, waiting: 40_000, overflow: 200_000, latency: Duration::from_secs(3) }
+        Self { rounds: 9, units: 600, waiting: 80_000, overflow: 200_000, latency: Duration::from_secs(3) }
     }
 }

@@ -1,5 +1,10 @@
 //! Numbers the keyed events of one unit of work and finds out which of their deliveries must wait.
 
+#![cfg_attr(
+    not(all(feature = "postgres", feature = "sqlite")),
+    allow(dead_code, reason = "each database system asks only some of these questions")
+)]
+
 use events_core::{EventId, Planned};
 use std::collections::BTreeMap;
 
@@ -48,6 +53,19 @@ impl Keys {
         self.0.iter().flat_map(|(key, events)| events.targets.iter().map(move |target| (key.clone(), target.clone())))
     }
 
+    /// The keys and how many events each has, sorted by key.
+    pub(crate) fn counts(&self) -> Vec<(&str, i64)> {
+        self.0.iter().map(|(key, events)| (key.as_str(), events.len())).collect()
+    }
+
+    /// How many events of the same key come after this one.
+    pub(crate) fn behind(&self, planned: &Planned) -> Option<i64> {
+        let envelope = &planned.delivery().envelope;
+        let events = &self.0.get(envelope.key.as_ref()?)?.events;
+        let behind = events.iter().rev().position(|id| *id == envelope.id)?;
+        i64::try_from(behind).ok()
+    }
+
     /// The place of an event in its key's order.
     pub(crate) fn seq(&self, planned: &Planned) -> Option<i64> {
         let envelope = &planned.delivery().envelope;
@@ -60,10 +78,6 @@ impl Keys {
 impl KeyEvents {
     pub(crate) fn len(&self) -> i64 {
         i64::try_from(self.events.len()).unwrap_or(i64::MAX)
-    }
-
-    pub(crate) fn targets(&self) -> &[String] {
-        &self.targets
     }
 
     pub(crate) fn numbered(&mut self, last_seq: i64) {

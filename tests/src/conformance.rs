@@ -25,6 +25,7 @@ macro_rules! store_conformance {
                 what_finds_no_room_in_memory_is_inserted_unleased_and_delivered_all_the_same,
                 payloads_in_memory_have_a_budget,
                 what_has_a_delay_is_not_handed_over,
+                a_backlog_is_drained_without_waiting_for_the_next_poll,
             }
             leases {
                 a_leased_delivery_is_not_leased_again_before_its_lease_has_run_out,

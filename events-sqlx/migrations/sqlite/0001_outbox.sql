@@ -8,7 +8,7 @@ INSERT INTO outbox_meta (schema_version) VALUES (0);
 
 -- One row per delivery: one event on its way to one target. A delivered row is deleted.
 CREATE TABLE outbox (
-  id           BLOB    NOT NULL PRIMARY KEY, -- UUIDv7, made by the client
+  id           BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16), -- UUIDv7, made by the client
   event_id     BLOB    NOT NULL,             -- UUIDv7, the same for all targets of an event
   target       TEXT    NOT NULL,             -- a handler's name, or transport: and a transport's name
   topic        TEXT    NOT NULL,

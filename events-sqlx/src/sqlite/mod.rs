@@ -35,7 +35,7 @@ pub type UnitOfWork = crate::UnitOfWork<Sqlite>;
 pub type OutboxBuilder = crate::OutboxBuilder<Sqlite>;
 
 statements! { "sqlite" {inserts: append::Inserts}:
-    adopt, adopt_dead, append_keys, count_dead, count_waiting, dead, dead_delete, due_targets, free_keys, lease, lost, meta_exists, orphans, purge_archive,
+    adopt, adopt_dead, count_dead, count_waiting, dead, dead_delete, due_targets, free_keys, lease, lost, meta_exists, orphans, purge_archive,
     purge_keys, redrive_copy, renew, schema_version, set_schema_version, settle_archive, settle_dead, settle_delete, settle_hand_back,
     settle_retry, stuck_keys, waiting,
 }

@@ -172,3 +172,19 @@ pub async fn what_has_a_delay_is_not_handed_over<H: Harness>() {
     Scene::<H>::drain(&outbox).await;
     assert_eq!(scene.note.done.all(), [Noted { n: 1 }]);
 }
+
+// Invariant 12: what did not fit into memory is fetched as fast as it is delivered. Polling is the truth, but nobody waits for it.
+pub async fn a_backlog_is_drained_without_waiting_for_the_next_poll<H: Harness>() {
+    const BACKLOG: i64 = 3_000;
+    let scene = Scene::<H>::new().await;
+    let nothing_fits = RelayOptions { hand_over: 0, ..RelayOptions::default() };
+    let publisher = scene.process().await.handler::<note>().relay(nothing_fits).start_idle().await.unwrap();
+    let all = async |uow: &mut UnitOfWork<H::Db>| (0..BACKLOG).try_for_each(|n| uow.publish(Noted { n }));
+    publisher.run(all).await.unwrap();
+    assert_eq!(Scene::<H>::in_state(&publisher, WaitingState::Due).await, BACKLOG as usize);
+    let rare = RelayOptions { poll: Duration::from_secs(3_600), batch: 50, ..RelayOptions::default() };
+    let relay = scene.process().await.handler::<note>().relay(rare).start().await.unwrap();
+    scene.note.done.wait_for(BACKLOG as usize, Duration::from_secs(60)).await;
+    relay.shutdown().await;
+    assert_eq!((relay.waiting().await.unwrap(), relay.stats().delivered_by_scanner), (0, BACKLOG as u64));
+}

@@ -64,6 +64,7 @@ async fn at_a_million_rows_every_statement_of_the_relay_uses_its_index() {
     let pool = a_million_rows(&scene).await;
 
     let append = format!("{}{}", sql!("append").1, sql!("append_row").1);
+    let append_keyed = format!("{}{}", sql!("append").1, sql!("append_row_keyed").1);
     let statements = [
         // Every look of the scanner.
         (sql!("due_targets"), "outbox_due"),
@@ -80,7 +81,9 @@ async fn at_a_million_rows_every_statement_of_the_relay_uses_its_index() {
         (sql!("free_keys"), "outbox_of_key (key=? AND target=?)"),
         // Every commit with events.
         (("append", &*append), ""),
-        (sql!("append_keys"), "COVERING INDEX outbox_of_key (key=? AND target=?)"),
+        (sql!("append_keys"), ""),
+        (("append with keys", &*append_keyed), "COVERING INDEX outbox_of_key (key=? AND target=?)"),
+        (("append with keys", &*append_keyed), "SEARCH outbox_key USING PRIMARY KEY (key=?)"),
         // Maintenance.
         (sql!("purge_archive"), "outbox_archive_age (archived_at<?)"),
         // By hand.
