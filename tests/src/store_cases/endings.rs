@@ -3,6 +3,7 @@
 use crate::events::{Noted, Stepped, follow, note};
 use crate::{Harness, Scene};
 use events_core::RelayOptions;
+use events_core::test_kit::wait_until;
 use events_sqlx::{Retention, UnitOfWork, WaitingState};
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ pub async fn a_shutdown_lets_deliveries_finish<H: Harness>() {
         let outbox = outbox.clone();
         async move { outbox.shutdown_within(SOON).await }
     });
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    wait_until("it shuts down", async || outbox.relay().is_closing()).await;
     assert!(!closing.is_finished());
     scene.note.gate.open();
     assert_eq!(closing.await.unwrap(), 0);
