@@ -15,5 +15,5 @@ eval "$servers"
 
 # The kill test and the doc tests use what this builds, so that no test pays for a build of its own.
 cargo build --workspace --all-features --quiet
-cargo nextest run --workspace --all-features "$@"
 cargo test --workspace --all-features --doc --quiet
+cargo nextest run --workspace --all-features "$@"
