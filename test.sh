@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs all tests: unit, conformance, fault and compile-fail tests, then the examples in the documentation.
-# Needs Rust and a C compiler. A PostgreSQL server is taken from POSTGRES_URL or 127.0.0.1:5432; if there is none, it is installed and
-# started (on Debian and its kin). Everything else is created in temporary folders.
+# Needs Rust and a C compiler. Servers are taken from POSTGRES_URL and MYSQL_URL, or from 127.0.0.1:5432 and :3306 if they let their
+# superuser in without a password; otherwise they are installed and started (on Debian and its kin), as is pgbouncer. Everything else is
+# created in temporary folders.
 set -euo pipefail
 cd "$(dirname "$0")"
 

@@ -1,67 +1,49 @@
-//! A database file in a temporary folder, with a business table. Both sides of every comparison open theirs here.
+//! A database of the benchmark's own, with a business table and the tables of the outbox. All sides of a comparison use it in turns.
 
-use events_sqlx::sqlite::connect_options;
-use sqlx::SqlitePool;
-use sqlx::sqlite::{SqliteConnection, SqlitePoolOptions, SqliteSynchronous};
-use std::path::{Path, PathBuf};
-use tempfile::TempDir;
+use crate::meter::Meter;
+use crate::system::System;
+use sqlx::Pool;
 
-/// The name of the database system in all reports.
-pub(crate) const SYSTEM: &str = "sqlite";
-/// As many as `events_sqlx::sqlite::connect` takes.
-const CONNECTIONS: u32 = 8;
-
-/// A database that is removed when it is dropped.
-pub(crate) struct Database {
-    pub(crate) pool: SqlitePool,
-    file: PathBuf,
-    _folder: TempDir,
+/// A database that is dropped at the end.
+pub(crate) struct Database<S: System> {
+    name: String,
+    pub(crate) url: String,
+    /// A connection for preparing and for looking on; no side works with it.
+    pub(crate) control: Pool<S>,
 }
 
-impl Database {
-    /// An empty one with the business table and the tables of the outbox.
+impl<S: System> Database<S> {
     pub(crate) async fn create() -> anyhow::Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let database = Self::open(folder).await?;
-        sqlx::query(
-            "CREATE TABLE orders (id INTEGER PRIMARY KEY, customer_id INTEGER NOT NULL, amount_cents INTEGER NOT NULL, note TEXT NOT NULL)",
-        )
-        .execute(&database.pool)
-        .await?;
-        events_sqlx::migrate(&database.pool).await?;
-        Ok(database)
+        let name = format!("events_bench_{}", &uuid::Uuid::new_v4().simple().to_string()[..12]);
+        let url = S::create(&name).await?;
+        let control = S::connect(&url, 1, false).await?;
+        S::create_orders(&control).await?;
+        events_sqlx::migrate(&control).await?;
+        Ok(Self { name, url, control })
     }
 
-    /// A copy of a database that nobody uses any more.
-    pub(crate) async fn copy_of(file: &Path) -> anyhow::Result<Self> {
-        let folder = tempfile::tempdir()?;
-        std::fs::copy(file, folder.path().join(FILE))?;
-        Self::open(folder).await
+    pub(crate) async fn drop(self) -> anyhow::Result<()> {
+        self.control.close().await;
+        S::drop(&self.name).await
     }
 
-    async fn open(folder: TempDir) -> anyhow::Result<Self> {
-        let file = folder.path().join(FILE);
-        let options = connect_options(&file).synchronous(SqliteSynchronous::Normal);
-        let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).test_before_acquire(false).connect_with(options).await?;
-        Ok(Self { pool, file, _folder: folder })
+    /// A pool for so many tasks that publish at once.
+    pub(crate) async fn pool(&self, tasks: usize) -> anyhow::Result<Pool<S>> {
+        Ok(S::connect(&self.url, u32::try_from(tasks)?, false).await?)
     }
 
-    /// Moves everything from the write-ahead log into the file, which can be copied then.
-    pub(crate) async fn settle_down(&self) -> anyhow::Result<&Path> {
-        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.pool).await?;
-        Ok(&self.file)
+    /// A pool for what goes on behind the publishers.
+    pub(crate) async fn relay_pool(&self) -> anyhow::Result<Pool<S>> {
+        Ok(S::connect(&self.url, 2, true).await?)
     }
-}
 
-const FILE: &str = "bench.db";
+    /// Empties all tables.
+    pub(crate) async fn clear(&self) -> anyhow::Result<()> {
+        Ok(S::clear(&self.control).await?)
+    }
 
-/// The business row of a unit of work, the same on both sides.
-pub(crate) async fn insert_order(conn: &mut SqliteConnection, customer_id: u64, amount_cents: i64, note: &str) -> sqlx::Result<()> {
-    sqlx::query("INSERT INTO orders (customer_id, amount_cents, note) VALUES (?, ?, ?)")
-        .bind(i64::try_from(customer_id).unwrap_or(0))
-        .bind(amount_cents)
-        .bind(note)
-        .execute(conn)
-        .await
-        .map(drop)
+    /// Begins to measure.
+    pub(crate) async fn meter(&self) -> anyhow::Result<Meter> {
+        Ok(Meter::start(S::read(&self.control).await?))
+    }
 }

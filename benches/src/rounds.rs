@@ -1,42 +1,61 @@
 //! Measures several sides in turns, so that whatever else the machine does hits all of them alike.
 
 use crate::sample::{Sample, median};
+use crate::variant::Variant;
 
 /// The samples of each side, round by round.
-pub(crate) struct Rounds<S> {
-    sides: Vec<S>,
-    /// One list per side, in the order of `sides`.
-    samples: Vec<Vec<Sample>>,
+#[derive(Default)]
+pub(crate) struct Rounds(Vec<(Variant, Vec<Sample>)>);
+
+impl Rounds {
+    /// Measures all `sides` once per round; every other round in the opposite order.
+    pub(crate) async fn measure(
+        rounds: u32,
+        sides: &[Variant],
+        mut run: impl AsyncFnMut(Variant) -> anyhow::Result<Sample>,
+    ) -> anyhow::Result<Self> {
+        let mut all = Self::default();
+        for round in 0..rounds {
+            all.add_one(round, sides, &mut run).await?;
+        }
+        Ok(all)
+    }
+
+    /// Measures one more round, for cases whose rounds take turns with those of others.
+    pub(crate) async fn add_one(
+        &mut self,
+        round: u32,
+        sides: &[Variant],
+        mut run: impl AsyncFnMut(Variant) -> anyhow::Result<Sample>,
+    ) -> anyhow::Result<()> {
+        if self.0.is_empty() {
+            self.0 = sides.iter().map(|side| (*side, Vec::new())).collect();
+        }
+        let mut order: Vec<usize> = (0..sides.len()).collect();
+        if round % 2 == 1 {
+            order.reverse();
+        }
+        for side in order {
+            let sample = run(sides[side]).await?;
+            self.0[side].1.push(sample);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn sides(&self) -> impl Iterator<Item = (Variant, &[Sample])> {
+        self.0.iter().map(|(side, samples)| (*side, &**samples))
+    }
+
+    /// The median of the ratios of throughput within each round: a slow minute of the machine slows both sides of a ratio.
+    pub(crate) fn ratio(&self, side: Variant, floor: Variant) -> Option<f64> {
+        let of = |wanted| self.0.iter().find(|(side, _)| *side == wanted).map(|(_, samples)| samples);
+        let ratio = median(of(side)?.iter().zip(of(floor)?).map(|(side, floor)| side.per_second() / floor.per_second()));
+        ratio.is_finite().then_some(ratio)
+    }
 }
 
-impl<S: Copy + PartialEq> Rounds<S> {
-    /// Measures all `sides` once per round; every other round in the opposite order.
-    pub(crate) async fn measure(rounds: u32, sides: &[S], mut run: impl AsyncFnMut(S) -> anyhow::Result<Sample>) -> anyhow::Result<Self> {
-        let mut samples = vec![Vec::new(); sides.len()];
-        for round in 0..rounds {
-            let mut order: Vec<usize> = (0..sides.len()).collect();
-            if round % 2 == 1 {
-                order.reverse();
-            }
-            for side in order {
-                samples[side].push(run(sides[side]).await?);
-            }
-        }
-        Ok(Self { sides: sides.to_vec(), samples })
-    }
-
-    /// All samples of one side.
-    pub(crate) fn of(&self, side: S) -> &[Sample] {
-        self.sides.iter().position(|other| *other == side).map_or(&[], |index| &self.samples[index])
-    }
-
-    /// The median of one figure of one side.
-    pub(crate) fn median(&self, side: S, figure: impl Fn(&Sample) -> f64) -> f64 {
-        median(self.of(side).iter().map(figure))
-    }
-
-    /// The median of the ratios within each round: a slow minute of the machine slows both sides of a ratio.
-    pub(crate) fn ratio(&self, side: S, floor: S, figure: impl Fn(&Sample) -> f64) -> f64 {
-        median(self.of(side).iter().zip(self.of(floor)).map(|(ours, floor)| figure(ours) / figure(floor)))
+impl From<Vec<(Variant, Vec<Sample>)>> for Rounds {
+    fn from(samples: Vec<(Variant, Vec<Sample>)>) -> Self {
+        Self(samples)
     }
 }

@@ -1,8 +1,8 @@
 //! One measurement of one side.
 
-use crate::process;
+use crate::meter::Cost;
 use hdrhistogram::Histogram;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What one round of one side took.
 #[derive(Clone, Debug)]
@@ -10,8 +10,7 @@ pub(crate) struct Sample {
     pub(crate) events: u64,
     /// Until the last unit of work was committed, or the last event settled, as the case says.
     pub(crate) took: Duration,
-    /// Processor time of the whole process, including what goes on behind the last commit.
-    pub(crate) cpu: Option<Duration>,
+    pub(crate) cost: Cost,
     pub(crate) latencies: Latencies,
 }
 
@@ -20,32 +19,14 @@ impl Sample {
         as_f64(self.events) / self.took.as_secs_f64()
     }
 
-    pub(crate) fn micros_per_event(&self) -> f64 {
-        self.took.as_secs_f64() * 1e6 / as_f64(self.events)
+    /// A cost per event.
+    pub(crate) fn per_event(&self, cost: Option<u64>) -> Option<f64> {
+        Some(as_f64(cost?) / as_f64(self.events))
     }
 
-    pub(crate) fn cpu_seconds_per_million(&self) -> Option<f64> {
-        Some(self.cpu?.as_secs_f64() * 1e6 / as_f64(self.events))
-    }
-}
-
-/// Measures time and processor time from its start.
-pub(crate) struct Stopwatch {
-    started: Instant,
-    cpu: Option<Duration>,
-}
-
-impl Stopwatch {
-    pub(crate) fn start() -> Self {
-        Self { cpu: process::cpu(), started: Instant::now() }
-    }
-
-    pub(crate) fn elapsed(&self) -> Duration {
-        self.started.elapsed()
-    }
-
-    pub(crate) fn cpu(&self) -> Option<Duration> {
-        process::cpu()?.checked_sub(self.cpu?)
+    /// Seconds per million events.
+    pub(crate) fn per_million(&self, cost: Option<Duration>) -> Option<f64> {
+        Some(cost?.as_secs_f64() * 1e6 / as_f64(self.events))
     }
 }
 
@@ -54,7 +35,7 @@ impl Stopwatch {
 pub(crate) struct Latencies(Histogram<u64>);
 
 /// Longer than anything that is worth a place of its own.
-const LONGEST_MICROS: u64 = 60_000_000;
+const LONGEST_MICROS: u64 = 600_000_000;
 
 impl Latencies {
     pub(crate) fn none() -> anyhow::Result<Self> {
@@ -62,7 +43,11 @@ impl Latencies {
     }
 
     pub(crate) fn note(&mut self, latency: Duration) {
-        self.0.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
+        self.note_micros(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX), 1);
+    }
+
+    pub(crate) fn note_micros(&mut self, micros: u64, times: u64) {
+        self.0.saturating_record_n(micros, times);
     }
 
     pub(crate) fn add(&mut self, other: &Self) -> anyhow::Result<()> {

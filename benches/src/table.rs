@@ -1,32 +1,31 @@
-//! The verdicts as a Markdown table.
+//! Tables in Markdown whose columns also line up where nobody renders it.
 
-use crate::verdict::Verdict;
-
-const HEAD: [&str; 6] = ["case", "floor", "ours", "ratio", "target", "verdict"];
-
-/// A table whose columns also line up where nobody renders Markdown.
-pub(crate) fn markdown(verdicts: &[Verdict]) -> String {
-    let mut lines = vec![HEAD.map(str::to_owned)];
-    lines.extend(verdicts.iter().map(|verdict| {
-        [
-            verdict.case.clone(),
-            verdict.floor.clone(),
-            verdict.ours.clone(),
-            verdict.ratio.map_or_else(|| "-".into(), |ratio| format!("{ratio:.2}")),
-            verdict.target.text(),
-            verdict.word().into(),
-        ]
-    }));
-    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; HEAD.len()] = std::array::from_fn(width);
-    let mut table = String::new();
-    for (number, line) in lines.iter().enumerate() {
-        let cells: Vec<String> = line.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        table.push_str(&format!("| {} |\n", cells.join(" | ")));
-        if number == 0 {
-            let rules: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
-            table.push_str(&format!("| {} |\n", rules.join(" | ")));
-        }
-    }
+/// A table; columns after the first `left` are aligned to the right.
+pub(crate) fn markdown<const N: usize>(head: [&str; N], rows: &[[String; N]], left: usize) -> String {
+    let head = head.map(str::to_owned);
+    let width = |column: usize| rows.iter().chain([&head]).map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(widths).enumerate();
+        let cells = cells.map(|(column, (cell, width))| if column < left { format!("{cell:width$}") } else { format!("{cell:>width$}") });
+        format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "))
+    };
+    let rule: [String; N] = std::array::from_fn(|column| {
+        if column < left { "-".repeat(widths[column]) } else { format!("{}:", "-".repeat(widths[column].saturating_sub(1))) }
+    });
+    let mut table = line(&head) + &line(&rule);
+    rows.iter().for_each(|row| table.push_str(&line(row)));
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up() {
+        let row = |cells: [&str; 2]| cells.map(str::to_owned);
+        let table = markdown(["a", "figure"], &[row(["long name", "1"]), row(["b", "22"])], 1);
+        assert_eq!(table, "| a         | figure |\n| --------- | -----: |\n| long name |      1 |\n| b         |     22 |\n");
+    }
 }

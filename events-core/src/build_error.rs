@@ -132,3 +132,17 @@ pub enum BuildError {
 fn list(problems: &[BuildError]) -> String {
     problems.iter().map(|problem| format!("\n  - {problem}")).collect()
 }
+
+impl BuildError {
+    /// Checks that a name fits its column on every database: the name of a target, or that of a service.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn check_name(option: &'static str, name: &str) -> Result<(), Self> {
+        const MAX: usize = 255;
+        if (1..=MAX).contains(&name.len()) && !name.contains('\0') {
+            return Ok(());
+        }
+        Err(Self::InvalidOption { option, value: format!("{name:?}"), rule: "it must have 1 to 255 bytes, and no NUL among them" })
+    }
+}

@@ -142,6 +142,9 @@ impl Collector {
         if let Some(size) = envelope.key.as_ref().map(String::len).filter(|size| *size > MAX_KEY) {
             return Err(Error::KeyTooLong { topic, size });
         }
+        if envelope.key.as_ref().is_some_and(|key| key.contains('\0')) {
+            return Err(Error::KeyWithNul { topic });
+        }
         let delay = publication.delay.filter(|delay| !delay.is_zero());
         self.events().push(Collected { envelope: Arc::new(envelope), delay });
         Ok(())

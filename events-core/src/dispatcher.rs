@@ -116,7 +116,11 @@ async fn guarded<T>(
 fn verdict(result: Result<(), DeliveryError>, delivery: &Delivery, target: &Target) -> Verdict {
     let Err(error) = result else { return Verdict::Settle(Outcome::Delivered) };
     let report = error.report();
-    let bury = |reason, report: String| Outcome::Dead { reason, failures: delivery.failures_with(report) };
+    let bury = |reason, report: String| Outcome::Dead {
+        reason,
+        failures: delivery.failures_with(report),
+        blocks_key: target.blocks(delivery.envelope.key.as_deref()),
+    };
     Verdict::Settle(match error.kind() {
         DeliveryErrorKind::Unavailable => return Verdict::Unavailable(report),
         DeliveryErrorKind::Terminal => bury(DeadReason::Terminal, report),

@@ -1,6 +1,7 @@
 //! What the loops, the workers and the committers of a relay share.
 
 use crate::lane::{InFlight, Lane};
+use crate::leadership::Leadership;
 use crate::leases::Leases;
 use crate::settler::{Pending, Settler};
 use crate::stats::{Counters, Health};
@@ -32,11 +33,19 @@ pub(crate) struct Engine {
     pub(crate) memory: Arc<Semaphore>,
     /// Wakes the scanner: a key was freed, memory overflowed, a lane runs low.
     pub(crate) wake: Notify,
+    /// Wakes the announcer, which wakes the scanners of other processes.
+    pub(crate) announcement: Notify,
+    /// Only who leads scans, if scanners are exclusive.
+    pub(crate) scanner_lead: Leadership,
+    /// Only who leads maintains.
+    pub(crate) maintenance_lead: Leadership,
     pub(crate) counters: Counters,
     pub(crate) scanner_health: Arc<Health>,
     pub(crate) settler_health: Arc<Health>,
     pub(crate) heartbeat_health: Arc<Health>,
     pub(crate) maintenance_health: Arc<Health>,
+    pub(crate) announcer_health: Arc<Health>,
+    pub(crate) listener_health: Arc<Health>,
     pub(crate) closing: AtomicBool,
     pub(crate) loops: Mutex<Vec<JoinHandle<()>>>,
     pub(crate) runtime: Handle,

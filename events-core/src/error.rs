@@ -49,6 +49,12 @@ pub enum Error {
         /// What became of the transaction's statements.
         consequence: &'static str,
     },
+    /// The work of a unit of work took longer than it was given.
+    #[error("the unit of work took longer than {limit:?} and was rolled back; nothing was committed")]
+    UnitOfWorkTimeout {
+        /// How long it might take.
+        limit: std::time::Duration,
+    },
     /// The event's `Serialize` failed.
     #[error("the event on topic `{topic}` could not be serialized")]
     Serialize {
@@ -77,6 +83,12 @@ pub enum Error {
         topic: &'static str,
         /// Size of the key in bytes.
         size: usize,
+    },
+    /// A key that not every database can store.
+    #[error("the key of the event on topic `{topic}` contains NUL, which PostgreSQL cannot store; leave it out")]
+    KeyWithNul {
+        /// Topic of the event.
+        topic: &'static str,
     },
     /// An event was published that the installed outbox knows no target for.
     #[error(

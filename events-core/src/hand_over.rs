@@ -147,8 +147,10 @@ impl HandOver {
             }
         }
         if overflowed > 0 {
-            count(&engine.counters.overflowed, overflowed);
-            engine.wake.notify_one();
+            if !engine.options.publish_only {
+                count(&engine.counters.overflowed, overflowed);
+            }
+            engine.look_everywhere();
         }
         engine.accept(leased);
     }
@@ -156,7 +158,7 @@ impl HandOver {
 
 impl Engine {
     fn reserve(&self, lane: &Arc<Lane>, payload: usize) -> Option<Room> {
-        if self.is_closing() {
+        if self.is_closing() || self.options.publish_only {
             return None;
         }
         let units = u32::try_from(payload.div_ceil(MEMORY_UNIT).max(1)).ok()?;

@@ -2,7 +2,7 @@
 
 use crate::event::EventDescriptor;
 use crate::extract::{Context, Requirements, UnitOfWorkArg};
-use crate::{BoxError, RetryPolicy};
+use crate::{BoxError, DeadLetterPolicy, RetryPolicy};
 use std::any::{Any, TypeId, type_name};
 use std::{fmt, future::Future, pin::Pin, time::Duration};
 
@@ -138,6 +138,7 @@ pub struct HandlerOptions {
     pub backoff: Option<&'static Backoff>,
     pub timeout: Option<Duration>,
     pub concurrency: Option<usize>,
+    pub dead_letters: Option<DeadLetterPolicy>,
 }
 
 /// How long to wait between attempts.
@@ -246,6 +247,9 @@ impl HandlerOptions {
         }
         if let Some(backoff) = self.backoff {
             policy = policy.backoff(backoff.clone());
+        }
+        if let Some(dead_letters) = self.dead_letters {
+            policy = policy.dead_letters(dead_letters);
         }
         policy
     }

@@ -1,4 +1,4 @@
-//! Keeps the leases of deliveries in memory alive, on a task and a connection of its own.
+//! Keeps the leases of deliveries in memory and of leaderships alive, on a task and a connection of its own.
 
 use crate::Error;
 use crate::engine::Engine;
@@ -9,7 +9,9 @@ impl Engine {
     pub(crate) async fn beat_for_ever(&self) {
         loop {
             tokio::time::sleep(self.options.lease / 6).await;
-            match self.renew_leases().await {
+            // Neither waits for the other: one that fails must not cost the other its lease.
+            let (leases, leaderships) = tokio::join!(self.renew_leases(), self.renew_leaderships());
+            match leases.and(leaderships) {
                 Ok(()) => self.heartbeat_health.succeeded(),
                 Err(error) => {
                     self.heartbeat_health.failed();
@@ -29,7 +31,7 @@ impl Engine {
             for id in &lost {
                 // What runs will find out when it is settled; what waits will not be started.
                 if let Some(lease) = leases.iter().find(|lease| lease.id == *id) {
-                    self.leases.release(*lease);
+                    self.leases.lost(*lease);
                 }
             }
         }

@@ -15,35 +15,54 @@ struct Held {
     expires: Instant,
 }
 
-/// A lease in memory. Dropping it ends the renewals, so that no delivery can be forgotten and still be kept from others.
+/// The place of a delivery in this process: it is here once, however often it was claimed. Dropping it ends the renewals, so that no
+/// delivery can be forgotten and still be kept from others.
 pub(crate) struct HeldLease {
     leases: Arc<Leases>,
-    lease: Lease,
+    id: DeliveryId,
 }
 
 impl Drop for HeldLease {
     fn drop(&mut self) {
-        self.leases.release(self.lease);
+        self.leases.map().remove(&self.id);
     }
 }
 
 impl Leases {
+    /// Holds the lease of a delivery that is not in memory yet.
     pub(crate) fn hold(self: &Arc<Self>, lease: Lease, expires: Instant) -> HeldLease {
         self.map().insert(lease.id, Held { token: lease.token, expires });
-        HeldLease { leases: Arc::clone(self), lease }
+        HeldLease { leases: Arc::clone(self), id: lease.id }
     }
 
-    /// Forgets a lease, because it is over or lost.
-    pub(crate) fn release(&self, lease: Lease) {
+    /// Takes over a new claim of a delivery that is still in memory, under way or waiting to be settled, because its lease ran out and this
+    /// process was the one to lease it again: it must not be delivered a second time beside itself. Returns false if it is not in memory.
+    pub(crate) fn take_over(&self, lease: Lease, expires: Instant) -> bool {
         let mut map = self.map();
-        // A later claim of the same delivery may be in memory by now; it has another token.
-        if map.get(&lease.id).is_some_and(|held| held.token == lease.token) {
-            map.remove(&lease.id);
+        let Some(held) = map.get_mut(&lease.id) else { return false };
+        *held = Held { token: lease.token, expires };
+        true
+    }
+
+    /// Writes the latest claims into leases that are about to be settled.
+    pub(crate) fn refresh<'a>(&self, leases: impl Iterator<Item = &'a mut Lease>) {
+        let map = self.map();
+        for lease in leases {
+            if let Some(held) = map.get(&lease.id) {
+                lease.token = held.token;
+            }
         }
     }
 
-    pub(crate) fn is_alive(&self, lease: Lease) -> bool {
-        self.map().get(&lease.id).is_some_and(|held| held.token == lease.token && Instant::now() < held.expires)
+    /// Believes no longer in a lease, because it is lost.
+    pub(crate) fn lost(&self, lease: Lease) {
+        if let Some(held) = self.map().get_mut(&lease.id).filter(|held| held.token == lease.token) {
+            held.expires = Instant::now();
+        }
+    }
+
+    pub(crate) fn is_alive(&self, id: DeliveryId) -> bool {
+        self.map().get(&id).is_some_and(|held| Instant::now() < held.expires)
     }
 
     /// Leases that expire within `within`, and have not expired yet.
@@ -75,17 +94,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lease_dies_with_its_time_and_only_its_own_token_releases_it() {
+    fn a_lease_dies_with_its_time_and_may_be_claimed_again() {
+        let (now, later) = (Instant::now(), Instant::now() + Duration::from_secs(5));
         let leases = Arc::new(Leases::default());
         let lease = Lease { id: DeliveryId::now(), token: LeaseToken::fresh() };
-        let held = leases.hold(lease, Instant::now() + Duration::from_secs(5));
-        assert!(leases.is_alive(lease));
-        leases.release(Lease { token: LeaseToken::fresh(), ..lease });
-        assert!(leases.is_alive(lease));
+        let held = leases.hold(lease, later);
+        leases.lost(Lease { token: LeaseToken::fresh(), ..lease });
+        assert!(leases.is_alive(lease.id), "another claim was lost");
         assert_eq!(leases.expiring(Duration::from_secs(10)), [lease]);
-        leases.renewed(&[lease], Instant::now());
-        assert!(!leases.is_alive(lease));
+        leases.renewed(&[lease], now);
+        assert!(!leases.is_alive(lease.id));
+        let again = Lease { token: LeaseToken::fresh(), ..lease };
+        assert!(leases.take_over(again, later));
+        assert!(leases.is_alive(lease.id));
+        let mut settled = lease;
+        leases.refresh(std::iter::once(&mut settled));
+        assert_eq!(settled, again);
+        leases.lost(again);
+        assert!(!leases.is_alive(lease.id));
         drop(held);
-        assert!(leases.map().is_empty());
+        assert!(!leases.take_over(lease, later));
     }
 }

@@ -16,15 +16,19 @@ mod store;
 mod dispatcher;
 mod lane;
 mod leases;
+mod leadership;
 mod options;
 mod engine;
 mod hand_over;
 mod worker;
 mod settler;
 mod heartbeat;
+mod wake_up;
+mod pace;
 mod scanner;
 mod maintenance;
 mod relay;
+mod outboxes;
 mod supervise;
 mod stats;
 mod clock;
@@ -46,13 +50,14 @@ pub use hand_over::{HandOver, Planned};
 pub use handler::{Backoff, BoxFuture, DeliveryError, DeliveryErrorKind, HandlerFn, Phase};
 pub use memory_transport::{MemorySubscription, MemoryTransport};
 pub use options::RelayOptions;
+pub use outboxes::{AnyOutbox, OutboxStatus, Outboxes};
 pub use registry::{Registry, RegistryBuilder};
 pub use relay::Relay;
-pub use retry::RetryPolicy;
+pub use retry::{DeadLetterPolicy, RetryPolicy};
 pub use stats::{LoopHealth, Stats};
 pub use store::{
     DeadReason, Delivery, DeliveryId, Failure, InUnitOfWork, Lease, LeaseRequest, LeaseToken, Leased, Orphans, OutboxStore, Outcome,
-    SettleReport, Settlement, TargetRequest, TransactOutcome, Unreadable,
+    SettleReport, Settlement, Swept, TargetRequest, TransactOutcome, Unreadable,
 };
 pub use transport::{Acknowledge, Received, Subscription, Transport};
 
@@ -63,5 +68,6 @@ pub use events_macros::{after_commit, after_completion, after_rollback, before_c
 pub mod __private {
     pub use crate::event::EventDescriptor;
     pub use crate::handler::{Backoff, HandlerCall, HandlerDescriptor, HandlerOptions, IntoOutcome, OrderingKey, Phase, UnitOfWorkType};
+    pub use crate::retry::DeadLetterPolicy;
     pub use inventory;
 }

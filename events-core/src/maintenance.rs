@@ -1,4 +1,4 @@
-//! Now and then: purges what is no longer needed, frees what somebody blocked by hand, counts what nobody takes.
+//! Now and then, in the process that leads: purges what is no longer needed, frees what somebody blocked by hand, counts what nobody takes.
 
 use crate::Error;
 use crate::engine::Engine;
@@ -6,13 +6,14 @@ use crate::retry::around;
 use crate::stats::count;
 use std::sync::{Arc, atomic::Ordering};
 
-/// Every how many rounds maintenance does what costs a walk over all keys.
-const THOROUGH_ROUNDS: u64 = 10;
+/// How many keys are looked at in one call, and how many such calls one round of the loop makes.
+const SWEEP: u32 = 1_000;
+const SWEEPS: usize = 10;
 
 impl Engine {
     pub(crate) async fn maintain_for_ever(&self) {
-        for round in 0_u64.. {
-            match self.maintain(round % THOROUGH_ROUNDS == 0).await {
+        loop {
+            match self.maintain_in_turn().await {
                 Ok(()) => self.maintenance_health.succeeded(),
                 Err(error) => {
                     self.maintenance_health.failed();
@@ -24,20 +25,31 @@ impl Engine {
         }
     }
 
-    pub(crate) async fn maintain(&self, thorough: bool) -> Result<(), Error> {
+    /// Maintains, unless another process leads; that one cannot know which handlers of this one were renamed.
+    async fn maintain_in_turn(&self) -> Result<(), Error> {
+        let leads = self.leads(&self.maintenance_lead).await?;
+        self.maintenance_health.stands_by(!leads);
+        if leads {
+            return self.maintain(SWEEPS).await;
+        }
+        // What the leader counts is told by the leader.
+        self.counters.orphaned.store(0, Ordering::Relaxed);
+        if self.renamed.is_empty() {
+            return Ok(());
+        }
+        self.adopt().await?;
+        self.sweep(usize::MAX).await
+    }
+
+    /// One round; it makes at most `sweeps` steps on its way over the keys.
+    pub(crate) async fn maintain(&self, sweeps: usize) -> Result<(), Error> {
         const LIMIT: u32 = 1_000;
         while self.bounded("purging", self.store.purge(LIMIT)).await? >= u64::from(LIMIT) {
             tokio::task::yield_now().await;
         }
         self.adopt().await?;
-        // A renamed delivery that an older process had under way does not free its key under the new name.
-        if thorough || !self.renamed.is_empty() {
-            let freed = self.bounded("freeing keys that wait for nothing", self.store.free_stuck()).await?;
-            if freed > 0 {
-                tracing::warn!(freed, "deliveries waited for a key that nothing held any more; was a row deleted by hand?");
-                self.wake.notify_one();
-            }
-        }
+        // A renamed delivery that an older process had under way does not free its key under the new name: all keys, then.
+        self.sweep(if self.renamed.is_empty() { sweeps } else { usize::MAX }).await?;
         let known: Vec<Arc<str>> = self.lane_of.keys().cloned().collect();
         let orphans = self.bounded("counting orphaned deliveries", self.store.orphans(&known)).await?;
         for orphan in &orphans {
@@ -49,6 +61,21 @@ impl Engine {
         }
         let waiting = orphans.iter().map(|orphan| orphan.waiting).sum();
         self.counters.orphaned.store(waiting, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Makes at most `sweeps` steps on the way over the keys, to the last one.
+    async fn sweep(&self, sweeps: usize) -> Result<(), Error> {
+        for _ in 0..sweeps {
+            let swept = self.bounded("sweeping the keys", self.store.sweep(SWEEP)).await?;
+            if swept.freed > 0 {
+                tracing::warn!(freed = swept.freed, "deliveries waited for a key that nothing held any more; was a row deleted by hand?");
+                self.look_everywhere();
+            }
+            if swept.done {
+                break;
+            }
+        }
         Ok(())
     }
 

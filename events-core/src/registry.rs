@@ -61,6 +61,7 @@ impl Registry {
             given_events: Vec::new(),
             linked: true,
             allow_unrouted: false,
+            publish_only: false,
             retry: RetryPolicy::default(),
             unit: None,
         }
@@ -94,6 +95,11 @@ impl Registry {
 }
 
 impl Target {
+    /// Whether a dead letter of this target holds back what waits for `key`.
+    pub(crate) fn blocks(&self, key: Option<&str>) -> bool {
+        key.is_some() && self.retry.blocks_key()
+    }
+
     pub(crate) fn names(&self) -> impl Iterator<Item = &Arc<str>> {
         std::iter::once(&self.name).chain(&self.earlier_names)
     }
@@ -108,6 +114,7 @@ pub struct RegistryBuilder {
     given_events: Vec<EventDescriptor>,
     linked: bool,
     allow_unrouted: bool,
+    publish_only: bool,
     retry: RetryPolicy,
     unit: Option<UnitOfWorkType>,
 }
@@ -149,6 +156,12 @@ impl RegistryBuilder {
         self
     }
 
+    /// This process never calls its `#[after_commit]` handlers, so the state they need may be missing.
+    pub fn publish_only(&mut self) -> &mut Self {
+        self.publish_only = true;
+        self
+    }
+
     /// The retry policy of every target that does not have its own.
     pub fn retry(&mut self, policy: RetryPolicy) -> &mut Self {
         self.retry = policy;
@@ -176,6 +189,8 @@ impl RegistryBuilder {
             problems.push(problem);
         }
         let targets = self.targets(&handlers, &mut problems);
+        let names = targets.iter().flat_map(Target::names);
+        problems.extend(names.filter_map(|name| BuildError::check_name("the name of a target", name).err()));
         let mut routes: HashMap<&'static str, Vec<Route>> = HashMap::new();
         for event in events.values() {
             let indices = self.targets_of(event, &targets, &mut problems);
@@ -243,7 +258,8 @@ impl RegistryBuilder {
         let mut requirements = Requirements::default();
         (handler.require)(&mut requirements);
         for (id, ty) in requirements.states {
-            if !self.states.has(id) {
+            let is_called = !self.publish_only || handler.phase != Phase::AfterCommit;
+            if is_called && !self.states.has(id) {
                 problems.push(BuildError::MissingState { handler: handler.name, ty });
             }
         }

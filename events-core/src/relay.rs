@@ -2,6 +2,7 @@
 
 use crate::engine::Engine;
 use crate::lane::Lane;
+use crate::leadership::Leadership;
 use crate::options::MEMORY_UNIT;
 use crate::settler::Settler;
 use crate::stats::{Counters, Health};
@@ -21,6 +22,8 @@ use tokio::{
 
 /// How often `shutdown` looks whether everything is settled.
 const SHUTDOWN_POLL: Duration = Duration::from_millis(5);
+/// How long a database that is away may hold up a shutdown with each of its last calls.
+const LAST_CALLS: Duration = Duration::from_secs(2);
 
 /// Delivers and settles. Clones share one relay.
 #[derive(Clone)]
@@ -56,11 +59,16 @@ impl Relay {
             settler: Settler::new(),
             memory,
             wake: Notify::new(),
+            announcement: Notify::new(),
+            scanner_lead: Leadership::of("scanner"),
+            maintenance_lead: Leadership::of("maintenance"),
             counters: Counters::default(),
             scanner_health: Arc::new(Health::of("scanner")),
             settler_health: Arc::new(Health::of("settler")),
             heartbeat_health: Arc::new(Health::of("heartbeat")),
             maintenance_health: Arc::new(Health::of("maintenance")),
+            announcer_health: Arc::new(Health::of("announcer")),
+            listener_health: Arc::new(Health::of("listener")),
             closing: AtomicBool::new(false),
             loops: Mutex::default(),
             runtime: Handle::current(),
@@ -68,9 +76,15 @@ impl Relay {
         })))
     }
 
-    /// Starts the loops: scanner, settler, heartbeat, maintenance.
+    /// Starts the loops: announcer, scanner, listener, settler, heartbeat, maintenance; only the first if this process only publishes.
     pub fn start(&self) {
         let engine = &self.0;
+        let announcer = self.spawn(&engine.announcer_health, |engine| async move { engine.announce_for_ever().await });
+        self.loops().push(announcer);
+        if engine.options.publish_only {
+            return;
+        }
+        let listener = self.spawn(&engine.listener_health, |engine| async move { engine.listen_for_ever().await });
         let scanner = self.spawn(&engine.scanner_health, |engine| async move { engine.scan_for_ever().await });
         let settler = self.spawn(&engine.settler_health, |engine| async move {
             loop {
@@ -79,7 +93,7 @@ impl Relay {
         });
         let heartbeat = self.spawn(&engine.heartbeat_health, |engine| async move { engine.beat_for_ever().await });
         let maintenance = self.spawn(&engine.maintenance_health, |engine| async move { engine.maintain_for_ever().await });
-        self.loops().extend([scanner, settler, heartbeat, maintenance]);
+        self.loops().extend([scanner, listener, settler, heartbeat, maintenance]);
     }
 
     fn spawn<F>(&self, health: &Arc<Health>, body: impl Fn(Arc<Engine>) -> F + Send + 'static) -> JoinHandle<()>
@@ -124,7 +138,7 @@ impl Relay {
     /// # Errors
     /// The database failed.
     pub async fn maintain(&self) -> Result<(), Error> {
-        self.0.maintain(true).await
+        self.0.maintain(usize::MAX).await
     }
 
     /// The registry this relay delivers by.
@@ -155,9 +169,16 @@ impl Relay {
     #[must_use]
     pub fn health(&self) -> Vec<LoopHealth> {
         let engine = &self.0;
-        [&engine.scanner_health, &engine.settler_health, &engine.heartbeat_health, &engine.maintenance_health]
-            .map(|health| health.snapshot())
-            .to_vec()
+        let loops = [
+            &engine.announcer_health,
+            &engine.scanner_health,
+            &engine.listener_health,
+            &engine.settler_health,
+            &engine.heartbeat_health,
+            &engine.maintenance_health,
+        ];
+        let running = if engine.options.publish_only { 1 } else { loops.len() };
+        loops[..running].iter().map(|health| health.snapshot()).collect()
     }
 
     /// How many deliveries are in memory: waiting, running or being settled.
@@ -172,9 +193,9 @@ impl Relay {
         self.0.is_closing()
     }
 
-    /// Makes the scanner look now.
+    /// Makes the scanners look now, that of this process and those of others that listen.
     pub fn wake(&self) {
-        self.0.wake.notify_one();
+        self.0.look_everywhere();
     }
 
     /// Stops leasing, lets what is in memory finish for at most `deadline`, gives back the rest and stops the loops.
@@ -187,10 +208,14 @@ impl Relay {
         let engine = &self.0;
         let end = Instant::now() + deadline;
         engine.closing.store(true, Ordering::Release);
+        // The scanner ends, and resigns; others take over while this process finishes.
         engine.wake.notify_one();
-        while self.in_flight() > 0 && Instant::now() < end {
-            tokio::time::sleep(SHUTDOWN_POLL).await;
-        }
+        let drained = async {
+            while self.in_flight() > 0 && Instant::now() < end {
+                tokio::time::sleep(SHUTDOWN_POLL).await;
+            }
+        };
+        tokio::join!(drained, self.resign(&engine.maintenance_lead));
         let left = self.in_flight();
         for lane in &engine.lanes {
             engine.hand_back(lane.clear());
@@ -198,14 +223,26 @@ impl Relay {
             lane.abort();
         }
         // The settler writes what was handed back; a database that is away must not hold up the process for long.
-        let end = Instant::now() + engine.options.linger.max(Duration::from_secs(2));
+        let end = Instant::now() + engine.options.linger.max(LAST_CALLS);
         while self.in_flight() > 0 && Instant::now() < end {
             tokio::time::sleep(SHUTDOWN_POLL).await;
+        }
+        if engine.options.exclusive {
+            self.resign(&engine.scanner_lead).await;
+        }
+        if left > 0 && !matches!(tokio::time::timeout(LAST_CALLS, engine.store.announce()).await, Ok(Ok(()))) {
+            tracing::warn!("other processes could not be told of what was given back; they find it by polling");
         }
         for handle in self.loops().drain(..) {
             handle.abort();
         }
         left
+    }
+
+    async fn resign(&self, leadership: &Leadership) {
+        if tokio::time::timeout(LAST_CALLS, self.0.resign(leadership)).await.is_err() {
+            tracing::warn!("a lead could not be resigned; it runs out by itself");
+        }
     }
 
     fn loops(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {

@@ -18,12 +18,27 @@ use std::time::Duration;
 pub struct RetryPolicy {
     attempts: u32,
     backoff: Backoff,
+    dead_letters: DeadLetterPolicy,
+}
+
+/// What a dead letter means for the deliveries that wait behind it for the same key and target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum DeadLetterPolicy {
+    /// They go on without it: one bad event does not hold up the rest.
+    #[default]
+    Continue,
+    /// They wait until somebody redrives or discards the dead letter: nothing overtakes it.
+    BlockKey,
 }
 
 impl Default for RetryPolicy {
     /// 12 attempts with exponential backoff from 1 s to 10 min and full jitter: about half an hour in the mean.
     fn default() -> Self {
-        Self { attempts: 12, backoff: Backoff::Exponential { first: Duration::from_secs(1), max: Duration::from_secs(600) } }
+        Self {
+            attempts: 12,
+            backoff: Backoff::Exponential { first: Duration::from_secs(1), max: Duration::from_secs(600) },
+            dead_letters: DeadLetterPolicy::Continue,
+        }
     }
 }
 
@@ -40,6 +55,19 @@ impl RetryPolicy {
     pub fn backoff(mut self, backoff: Backoff) -> Self {
         self.backoff = backoff;
         self
+    }
+
+    /// What a dead letter means for the deliveries that wait behind it for the same key. Default [`DeadLetterPolicy::Continue`].
+    #[must_use]
+    pub fn dead_letters(mut self, policy: DeadLetterPolicy) -> Self {
+        self.dead_letters = policy;
+        self
+    }
+
+    /// Whether a dead letter holds back what waits for its key.
+    #[must_use]
+    pub fn blocks_key(&self) -> bool {
+        self.dead_letters == DeadLetterPolicy::BlockKey
     }
 
     /// How long to wait after `failed` failed attempts; `None` when they are exhausted.

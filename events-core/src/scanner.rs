@@ -5,25 +5,50 @@ use crate::lane::{Holds, InFlight, Source};
 use crate::settler::Pending;
 use crate::stats::count;
 use crate::store::{DeadReason, Failure, Leased};
-use crate::{Delivery, Error, LeaseRequest, LeaseToken, Outcome, Settlement, TargetRequest, retry::around};
+use crate::{Delivery, Error, LeaseRequest, LeaseToken, Outcome, Settlement, TargetRequest, pace::Pace};
 use std::sync::Arc;
 use std::time::Instant;
 use time::OffsetDateTime;
 
+/// What a turn of the scanner was.
+enum Turn {
+    /// It looked, and leased so many.
+    Looked(usize),
+    /// Another process leads.
+    StoodBy,
+}
+
 impl Engine {
     pub(crate) async fn scan_for_ever(self: Arc<Self>) {
+        let mut pace = Pace::new(self.options.poll);
         while !self.is_closing() {
-            match self.scan().await {
-                Ok(_) => self.scanner_health.succeeded(),
+            let found = match self.scan_in_turn().await {
+                Ok(Turn::Looked(found)) => found > 0,
+                Ok(Turn::StoodBy) => {
+                    // What wakes a scanner is no reason to ask more often who leads.
+                    tokio::time::sleep(pace.standing_by()).await;
+                    continue;
+                }
                 Err(error) => {
                     self.scanner_health.failed();
                     count(&self.counters.store_errors, 1);
                     tracing::warn!(error = error.report(), "the scanner failed; it looks again");
+                    false
                 }
-            }
+            };
             // A timeout is the normal case: nothing woke the scanner, so it looks by itself.
-            let _ = tokio::time::timeout(around(self.options.poll), self.wake.notified()).await;
+            let _ = tokio::time::timeout(pace.after(found), self.wake.notified()).await;
         }
+        self.resign(&self.scanner_lead).await;
+    }
+
+    /// Scans, unless scanners are exclusive and another process leads them.
+    async fn scan_in_turn(self: &Arc<Self>) -> Result<Turn, Error> {
+        let leads = !self.options.exclusive || self.leads(&self.scanner_lead).await?;
+        self.scanner_health.stands_by(!leads);
+        let turn = if leads { Turn::Looked(self.scan().await?) } else { Turn::StoodBy };
+        self.scanner_health.succeeded();
+        Ok(turn)
     }
 
     /// Leases what is due and has room; returns how many deliveries that were.
@@ -40,13 +65,19 @@ impl Engine {
         for row in unreadable {
             tracing::error!(delivery = %row.lease.id, target_name = %row.target, error = row.error, "a stored delivery cannot be read");
             let failures = vec![Failure { attempt: 1, at: OffsetDateTime::now_utc(), error: row.error }];
-            let outcome = Outcome::Dead { reason: DeadReason::Undecodable, failures };
+            let outcome =
+                Outcome::Dead { reason: DeadReason::Undecodable, failures, blocks_key: self.blocks(&row.target, row.key.as_deref()) };
             let settlement = Settlement { lease: row.lease, target: row.target, key: row.key, outcome };
             self.settler.push(Pending { settlement, source: Source::Scanner, holds: None });
         }
         let mut flights = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
             let Some(index) = self.lane_of.get(&delivery.target).copied() else { continue };
+            // Its lease ran out while it was under way, or before its settlement could be written: the database was away for long.
+            if self.leases.take_over(delivery.lease, begun + self.options.lease) {
+                tracing::info!(delivery = %delivery.lease.id, "a delivery that is still in memory was leased again");
+                continue;
+            }
             let holds = Holds { _room: self.lanes[index].room(), _lease: self.leases.hold(delivery.lease, begun + self.options.lease) };
             let flight = InFlight { source: Source::Scanner, delivery, holds };
             if flight.delivery.abandoned >= self.options.max_abandoned {
@@ -89,6 +120,12 @@ impl Engine {
         let report = format!("its lease ran out {times} times before it was settled: it probably kills or hangs the process");
         tracing::error!(delivery = %flight.delivery.lease.id, target_name = %flight.delivery.target, times, "a delivery was abandoned too often; it goes to the dead letters");
         let failures = flight.delivery.failures_with(report);
-        self.settle(flight, Outcome::Dead { reason: DeadReason::Abandoned, failures });
+        let blocks_key = self.blocks(&flight.delivery.target, flight.delivery.envelope.key.as_deref());
+        self.settle(flight, Outcome::Dead { reason: DeadReason::Abandoned, failures, blocks_key });
+    }
+
+    /// Whether a dead letter of this target holds back what waits for `key`.
+    fn blocks(&self, target: &str, key: Option<&str>) -> bool {
+        self.lane_of.get(target).is_some_and(|index| self.lanes[*index].target.blocks(key))
     }
 }

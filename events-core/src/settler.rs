@@ -65,9 +65,10 @@ impl Engine {
 
     /// Writes `batch`, again and again until the database takes it: the deliveries have happened, forgetting them would repeat them.
     async fn write(&self, batch: Vec<Pending>) {
-        let (settlements, rest): (Vec<Settlement>, Vec<(Source, Option<Holds>)>) =
+        let (mut settlements, rest): (Vec<Settlement>, Vec<(Source, Option<Holds>)>) =
             batch.into_iter().map(|pending| (pending.settlement, (pending.source, pending.holds))).unzip();
         let report = loop {
+            self.leases.refresh(settlements.iter_mut().map(|settlement| &mut settlement.lease));
             match self.bounded("settling deliveries", self.store.settle(&settlements)).await {
                 Ok(report) => break report,
                 Err(error) => {
@@ -97,7 +98,9 @@ impl Engine {
         // Room and leases are given back before the scanner looks for more.
         drop(rest);
         // A scanner that found no room left before this batch was written would otherwise sleep until its next poll.
-        if report.freed > 0 || self.lanes.iter().any(|lane| lane.is_low()) {
+        if report.freed > 0 {
+            self.look();
+        } else if self.lanes.iter().any(|lane| lane.is_low()) {
             self.wake.notify_one();
         }
     }

@@ -1,6 +1,6 @@
 //! Counts what happened, and when each background loop last succeeded.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use time::OffsetDateTime;
 
 macro_rules! counters {
@@ -54,7 +54,7 @@ pub(crate) fn count(counter: &AtomicU64, by: usize) {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LoopHealth {
-    /// Which loop: `scanner`, `settler`, `heartbeat` or `maintenance`.
+    /// Which loop: `scanner`, `settler`, `heartbeat`, `maintenance`, `announcer` or `listener`.
     pub name: &'static str,
     /// When it last did its work without an error.
     pub last_success: Option<OffsetDateTime>,
@@ -62,6 +62,8 @@ pub struct LoopHealth {
     pub failures: u64,
     /// How often it panicked and was started again.
     pub restarts: u64,
+    /// Whether it leaves its work to the process that leads: maintenance always has one leader, scanners if they are exclusive.
+    pub standby: bool,
 }
 
 pub(crate) struct Health {
@@ -70,11 +72,18 @@ pub(crate) struct Health {
     last_success: AtomicI64,
     failures: AtomicU64,
     restarts: AtomicU64,
+    standby: AtomicBool,
 }
 
 impl Health {
     pub(crate) fn of(name: &'static str) -> Self {
-        Self { name, last_success: AtomicI64::new(0), failures: AtomicU64::new(0), restarts: AtomicU64::new(0) }
+        Self {
+            name,
+            last_success: AtomicI64::new(0),
+            failures: AtomicU64::new(0),
+            restarts: AtomicU64::new(0),
+            standby: AtomicBool::new(false),
+        }
     }
 
     pub(crate) fn succeeded(&self) {
@@ -90,6 +99,10 @@ impl Health {
         count(&self.restarts, 1);
     }
 
+    pub(crate) fn stands_by(&self, standby: bool) {
+        self.standby.store(standby, Relaxed);
+    }
+
     pub(crate) fn snapshot(&self) -> LoopHealth {
         let millis = self.last_success.load(Relaxed);
         LoopHealth {
@@ -97,6 +110,7 @@ impl Health {
             last_success: (millis != 0).then(|| OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000).ok()).flatten(),
             failures: self.failures.load(Relaxed),
             restarts: self.restarts.load(Relaxed),
+            standby: self.standby.load(Relaxed),
         }
     }
 }

@@ -86,9 +86,22 @@ impl Delivery {
         if failures.len() >= MAX_FAILURES {
             failures.remove(1);
         }
-        failures.push(Failure { attempt: self.failed + 1, at: OffsetDateTime::now_utc(), error });
+        failures.push(Failure { attempt: self.failed + 1, at: OffsetDateTime::now_utc(), error: storable(error) });
         failures
     }
+}
+
+/// How long the text of an error may be that is kept with a delivery, in bytes.
+const MAX_ERROR: usize = 8 * 1024;
+
+/// An error's text as every database takes it: not too long, and without NUL, which PostgreSQL cannot store. A settlement that
+/// cannot be written would hold up all others.
+fn storable(mut error: String) -> String {
+    if error.len() > MAX_ERROR {
+        error.truncate(error.floor_char_boundary(MAX_ERROR));
+        error.push('…');
+    }
+    if error.contains('\0') { error.replace('\0', "\u{fffd}") } else { error }
 }
 
 /// What the scanner asks a store for.
@@ -169,6 +182,8 @@ pub enum Outcome {
         reason: DeadReason,
         /// All failures so far.
         failures: Vec<Failure>,
+        /// Whether what waits for the same key goes on waiting until somebody redrives or discards the dead letter; never without a key.
+        blocks_key: bool,
     },
 }
 
@@ -206,6 +221,15 @@ pub struct SettleReport {
     pub lost: Vec<DeliveryId>,
     /// How many deliveries became deliverable because their key was freed.
     pub freed: u64,
+}
+
+/// What a sweep over some keys did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// How many deliveries became deliverable.
+    pub freed: u64,
+    /// Whether these were the last keys; the next sweep begins with the first.
+    pub done: bool,
 }
 
 /// What became of a handler that ran in its own unit of work.
@@ -269,12 +293,12 @@ pub trait OutboxStore: Send + Sync + 'static {
     /// The database failed.
     async fn purge(&self, limit: u32) -> Result<u64, Error>;
 
-    /// Makes deliveries deliverable that wait for a key on which nothing is left to wait for; returns how many. Settling frees keys by
-    /// itself: this finds what somebody deleted by hand.
+    /// Looks at the next `limit` keys, from where the last sweep stopped: forgets those that were idle for long, and makes deliveries
+    /// deliverable that wait for nothing. Settling frees keys by itself: this finds what somebody deleted by hand.
     ///
     /// # Errors
     /// The database failed.
-    async fn free_stuck(&self) -> Result<u64, Error>;
+    async fn sweep(&self, limit: u32) -> Result<Swept, Error>;
 
     /// Gives waiting deliveries and dead letters of renamed targets their present name, so that they stay in one line with what is published
     /// under it; each pair is an earlier name and the present one. Returns how many were renamed.
@@ -288,4 +312,35 @@ pub trait OutboxStore: Send + Sync + 'static {
     /// # Errors
     /// The database failed.
     async fn orphans(&self, known: &[Arc<str>]) -> Result<Vec<Orphans>, Error>;
+
+    /// Takes the lead of `name` if it is free, has run out or is held by `token`, for `lease` from now by the database's clock; returns
+    /// whether `token` leads. One atomic statement.
+    ///
+    /// # Errors
+    /// The database failed; `token` may lead nevertheless.
+    async fn lead(&self, name: &str, token: LeaseToken, lease: Duration) -> Result<bool, Error>;
+
+    /// Gives up the lead of `name` if `token` has it.
+    ///
+    /// # Errors
+    /// The database failed; the lead runs out by itself.
+    async fn resign(&self, name: &str, token: LeaseToken) -> Result<(), Error>;
+
+    /// Tells the processes that [`listen`](Self::listen) to look. Without a way to do that it does nothing: polling is the truth.
+    ///
+    /// # Errors
+    /// The database failed; the others find out by polling.
+    async fn announce(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Calls `wake` as soon as it listens, and then whenever another process announces something; ends when it cannot go on. Without a
+    /// way to listen it never ends and never calls.
+    ///
+    /// # Errors
+    /// The database failed; the caller tries again.
+    async fn listen(&self, wake: Arc<dyn Fn() + Send + Sync>) -> Result<(), Error> {
+        let _ = wake;
+        std::future::pending().await
+    }
 }

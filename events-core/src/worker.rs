@@ -20,7 +20,7 @@ impl Engine {
             if batch.is_empty() {
                 return;
             }
-            let (alive, expired): (Vec<_>, Vec<_>) = batch.into_iter().partition(|flight| self.leases.is_alive(flight.delivery.lease));
+            let (alive, expired): (Vec<_>, Vec<_>) = batch.into_iter().partition(|flight| self.leases.is_alive(flight.delivery.lease.id));
             for flight in expired {
                 // Another process may have it: starting it now could deliver it twice.
                 tracing::warn!(delivery = %flight.delivery.lease.id, "the lease was lost before the delivery began");
@@ -71,9 +71,9 @@ impl Engine {
                         attempt = delivery.failed + 1, ?delay, error = failures.last().map(|failure| &*failure.error),
                         "a delivery failed; it will be retried"
                     ),
-                    Outcome::Dead { reason, failures } => tracing::error!(
+                    Outcome::Dead { reason, failures, blocks_key } => tracing::error!(
                         target_name = %delivery.target, topic = %delivery.envelope.topic, event = %delivery.envelope.id,
-                        reason = reason.as_str(), error = failures.last().map(|failure| &*failure.error),
+                        reason = reason.as_str(), blocks_key, error = failures.last().map(|failure| &*failure.error),
                         "a delivery goes to the dead letters"
                     ),
                     _ => {}
@@ -90,7 +90,7 @@ impl Engine {
                     1,
                 );
                 if freed > 0 {
-                    self.wake.notify_one();
+                    self.look();
                 }
             }
             Verdict::LeaseLost => count(&self.counters.lease_lost, 1),

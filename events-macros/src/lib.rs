@@ -138,6 +138,7 @@ pub fn before_commit(annotation: TokenStream, item: TokenStream) -> TokenStream 
 /// | `renamed_from = "issue"` | A former name, whose waiting deliveries this handler takes too. May be repeated, or given a list: `["a", "b"]`. | |
 /// | `attempts = 5` | Deliveries before the event goes to the dead letters, the first one included. | the outbox's |
 /// | `backoff = "1s..10m"` | The wait between attempts: doubling from the first to the longest; `"30s"`, always the same; `"1s, 5s, 30s"`, one by one, the last one repeated. | the outbox's |
+/// | `dead_letters = "block_key"` | What waits for the same key behind a dead letter waits until somebody redrives or discards that; with `"continue"` it goes on. | the outbox's |
 /// | `timeout = "30s"` | An attempt that takes longer has failed. | the outbox's |
 /// | `concurrency = 8` | How many deliveries to this handler run at once. | the outbox's |
 /// | `manual` | The handler runs only if it is given to the outbox builder: `.handler::<issue_ticket>()`. | it is found by itself |

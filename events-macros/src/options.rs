@@ -1,4 +1,4 @@
-//! How deliveries to a handler are repeated and limited: `attempts`, `backoff`, `timeout`, `concurrency`.
+//! How deliveries to a handler are repeated and limited: `attempts`, `backoff`, `timeout`, `concurrency`, `dead_letters`.
 
 use crate::{
     attribute::Annotation,
@@ -16,6 +16,13 @@ pub(crate) struct Options {
     backoff: Option<Backoff>,
     timeout: Option<Duration>,
     concurrency: Option<u32>,
+    dead_letters: Option<DeadLetters>,
+}
+
+/// The mirror of `events_core::DeadLetterPolicy`.
+enum DeadLetters {
+    Continue,
+    BlockKey,
 }
 
 impl Options {
@@ -45,7 +52,23 @@ impl Options {
         let concurrency = given
             .take("concurrency")
             .and_then(|entry| entry.number(1..=u32::MAX, "`concurrency` is at least 1, or nothing would be delivered", errors));
-        Self { attempts, backoff, timeout, concurrency }
+        let dead_letters = given.take("dead_letters").and_then(|entry| {
+            let text = entry.string(errors)?;
+            match &*text.value() {
+                "continue" => Some(DeadLetters::Continue),
+                "block_key" => Some(DeadLetters::BlockKey),
+                other => {
+                    errors.at(
+                        text.span(),
+                        format_args!(
+                            "`{other}` says nothing of what waits behind a dead letter; write `\"block_key\"` to hold it back, or `\"continue\"` to go on"
+                        ),
+                    );
+                    None
+                }
+            }
+        });
+        Self { attempts, backoff, timeout, concurrency, dead_letters }
     }
 
     pub(crate) fn expand(&self) -> TokenStream {
@@ -56,12 +79,17 @@ impl Options {
         }));
         let timeout = option(self.timeout.map(duration::expand));
         let concurrency = option(self.concurrency.map(|concurrency| quote!(#concurrency as ::core::primitive::usize)));
+        let dead_letters = option(self.dead_letters.as_ref().map(|policy| match policy {
+            DeadLetters::Continue => quote!(::events_core::__private::DeadLetterPolicy::Continue),
+            DeadLetters::BlockKey => quote!(::events_core::__private::DeadLetterPolicy::BlockKey),
+        }));
         quote! {
             ::events_core::__private::HandlerOptions {
                 attempts: #attempts,
                 backoff: #backoff,
                 timeout: #timeout,
                 concurrency: #concurrency,
+                dead_letters: #dead_letters,
             }
         }
     }

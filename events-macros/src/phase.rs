@@ -27,6 +27,7 @@ const AFTER_COMMIT: Keys = Keys {
         Key { name: "backoff", example: "backoff = \"1s..10m\"", repeatable: false },
         Key { name: "timeout", example: "timeout = \"30s\"", repeatable: false },
         Key { name: "concurrency", example: "concurrency = 8", repeatable: false },
+        Key { name: "dead_letters", example: "dead_letters = \"block_key\"", repeatable: false },
         MANUAL,
     ],
     refused: &[TOPIC],
@@ -45,6 +46,7 @@ const BEFORE_COMMIT: Keys = Keys {
         ("backoff", ONCE_INSIDE),
         ("timeout", ONCE_INSIDE),
         ("concurrency", ONCE_INSIDE),
+        ("dead_letters", ONCE_INSIDE),
         ("renamed_from", NOTHING_WAITS),
     ],
 };
@@ -60,6 +62,7 @@ const IN_MEMORY: Keys = Keys {
         ("backoff", ONCE_IN_MEMORY),
         ("timeout", ONCE_IN_MEMORY),
         ("concurrency", ONCE_IN_MEMORY),
+        ("dead_letters", ONCE_IN_MEMORY),
         ("renamed_from", NOTHING_WAITS),
     ],
 };

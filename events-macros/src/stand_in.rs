@@ -48,6 +48,7 @@ pub(crate) fn handler(vis: &Visibility, ident: &Ident) -> TokenStream {
                     backoff: ::core::option::Option::None,
                     timeout: ::core::option::Option::None,
                     concurrency: ::core::option::Option::None,
+                    dead_letters: ::core::option::Option::None,
                 },
                 require: |_| {},
                 call: ::events_core::__private::HandlerCall::Plain(|_| ::core::unreachable!()),

@@ -11,7 +11,7 @@ use events_core::{
     BuildError, Clock, DomainEvent, Error, HandlerFn, OutboxStore, Registry, RegistryBuilder, Relay, RelayOptions, RetryPolicy, Transport,
 };
 use sqlx::Pool;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 /// The largest payload `publish` takes unless the builder says otherwise, in bytes.
@@ -52,6 +52,8 @@ pub struct OutboxBuilder<DB: Backend> {
     clock: Clock,
     schema: Option<String>,
     migrate: bool,
+    notify: bool,
+    publish_only: bool,
     wrap: fn(Arc<dyn OutboxStore>) -> Arc<dyn OutboxStore>,
 }
 
@@ -70,6 +72,8 @@ impl<DB: Backend> OutboxBuilder<DB> {
             clock: Clock::database(),
             schema: None,
             migrate: true,
+            notify: true,
+            publish_only: false,
             wrap: |store| store,
         }
     }
@@ -119,6 +123,14 @@ impl<DB: Backend> OutboxBuilder<DB> {
     /// The limits of the relay: leases, polling, batches, memory.
     pub fn relay(mut self, options: RelayOptions) -> Self {
         self.relay = options;
+        self
+    }
+
+    /// Makes this a process that only publishes: it stores deliveries, and other processes deliver them. It scans, renews and settles
+    /// nothing. It must know the same handlers and transports, because they say which deliveries there are to store; but they are not
+    /// called, so what `#[after_commit]` handlers take as `State` may be missing.
+    pub fn publish_only(mut self) -> Self {
+        self.publish_only = true;
         self
     }
 
@@ -213,11 +225,24 @@ impl<DB: Backend> OutboxBuilder<DB> {
         self.build().await
     }
 
-    async fn build(self) -> Result<Outbox<DB>, Error> {
+    async fn build(mut self) -> Result<Outbox<DB>, Error> {
         self.relay.check()?;
+        self.relay.publish_only |= self.publish_only;
+        if self.relay.publish_only {
+            self.registry.publish_only();
+        }
+        if self.relay.publish_only && self.outside == OutsideUnitOfWork::SendNow {
+            return Err(BuildError::InvalidOption {
+                option: "the policy outside units of work",
+                value: "`SendNow`".into(),
+                rule: "a process that only publishes delivers nothing itself; choose `OwnTransaction`",
+            }
+            .into());
+        }
         if self.max_payload == 0 {
             return Err(BuildError::InvalidOption { option: "the payload limit", value: "0".into(), rule: "events need some bytes" }.into());
         }
+        BuildError::check_name("the source", &self.source)?;
         let schema = self.schema.as_deref().map_or(Ok(Schema::default()), Schema::named)?;
         let registry = self.registry.build()?;
         for line in registry.describe() {
@@ -229,8 +254,8 @@ impl<DB: Backend> OutboxBuilder<DB> {
         } else {
             check_schema(&self.pool, &schema).await?;
         }
-        let db = Arc::new(Db::new(self.pool, &schema, self.clock, self.retention));
-        let store = Arc::new(Store { db: Arc::clone(&db), outbox: OnceLock::new() });
+        let db = Arc::new(Db::new(self.pool, &schema, self.clock, self.retention, self.notify));
+        let store = Arc::new(Store { db: Arc::clone(&db), outbox: OnceLock::new(), swept: Mutex::default() });
         let seen_by_relay = (self.wrap)(Arc::clone(&store) as Arc<dyn OutboxStore>);
         let relay = Relay::new(registry, Arc::clone(&seen_by_relay), self.relay)?;
         relay.adopt().await?;
@@ -242,12 +267,33 @@ impl<DB: Backend> OutboxBuilder<DB> {
     }
 }
 
+#[cfg(feature = "mysql")]
+impl OutboxBuilder<sqlx::MySql> {
+    /// Keeps the outbox tables in another database of the same server, so that one transaction spans
+    /// the business tables and the outbox. The database must exist.
+    pub fn schema(mut self, name: impl Into<String>) -> Self {
+        self.schema = Some(name.into());
+        self
+    }
+}
+
 #[cfg(feature = "postgres")]
 impl OutboxBuilder<sqlx::Postgres> {
     /// Keeps the outbox tables in another schema of the same database, so that one transaction spans
     /// the business tables and the outbox. The schema must exist.
     pub fn schema(mut self, name: impl Into<String>) -> Self {
         self.schema = Some(name.into());
+        self
+    }
+
+    /// Whether processes wake each other up with LISTEN and NOTIFY, so that what one of them leaves to the others does not wait for
+    /// their next poll. Default true; it costs each delivering process one connection.
+    ///
+    /// Nothing is notified inside business transactions, and nothing depends on it. A process that connects through a pooler such as
+    /// PgBouncer notices that, says so in the log and does not listen, because there a LISTEN would disturb the transactions of others;
+    /// it still wakes processes that connect directly.
+    pub fn notify(mut self, notify: bool) -> Self {
+        self.notify = notify;
         self
     }
 }

@@ -1,8 +1,10 @@
 //! A database with its pools, its clock and, where only one transaction can write at a time, the line for it.
 
+use crate::Isolation;
 use crate::backend::{Backend, Terms, TermsOf};
 use crate::builder::Retention;
-use crate::statements::Schema;
+use crate::channel::Channel;
+use crate::statements::{Schema, Statements};
 use events_core::{Clock, Error};
 use sqlx::{Pool, Transaction};
 use std::{borrow::Cow, sync::Arc, time::Duration};
@@ -20,9 +22,12 @@ pub(crate) struct Db<DB: Backend> {
     pub(crate) relay: Pool<DB>,
     /// For the heartbeat alone: leases must be renewed however busy the relay is.
     pub(crate) heartbeat: Pool<DB>,
-    pub(crate) sql: DB::Statements,
+    pub(crate) sql: Statements,
+    pub(crate) own: DB::Statements,
     pub(crate) clock: Clock,
     pub(crate) retention: Retention,
+    /// Where processes wake each other up, if they do.
+    pub(crate) channel: Option<Channel>,
     /// Whose turn it is to write, where only one can. It is fair, where the database's own busy handler sleeps and hopes.
     writer: Arc<Mutex<()>>,
     /// The line of units of work for that turn. The relay does not stand in it: it waits for at most one of them, because what it
@@ -34,26 +39,28 @@ pub(crate) struct Db<DB: Backend> {
 pub(crate) type Writer = Option<OwnedMutexGuard<()>>;
 
 impl<DB: Backend> Db<DB> {
-    pub(crate) fn new(pool: Pool<DB>, schema: &Schema, clock: Clock, retention: Retention) -> Self {
+    pub(crate) fn new(pool: Pool<DB>, schema: &Schema, clock: Clock, retention: Retention, notify: bool) -> Self {
         Self {
             // Where only one can write, more connections would only make each other's page caches stale.
             relay: DB::own_pool(&pool, if DB::SINGLE_WRITER { 1 } else { RELAY_CONNECTIONS }),
             heartbeat: DB::own_pool(&pool, 1),
             business: pool,
-            sql: DB::statements(schema),
+            sql: Statements::of(&DB::SOURCES, schema, &DB::DIALECT),
+            own: DB::own_statements(schema),
             clock,
             retention,
+            channel: notify.then(|| Channel::of(schema)),
             writer: Arc::default(),
             line: Mutex::default(),
         }
     }
 
     pub(crate) fn terms(&self) -> TermsOf<'_, DB> {
-        Terms { sql: &self.sql, now: self.clock.now_override(), archive: matches!(self.retention, Retention::Archive(_)) }
+        Terms { sql: &self.sql, own: &self.own, now: self.clock.now_override(), archive: matches!(self.retention, Retention::Archive(_)) }
     }
 
     /// Begins a unit of work's transaction.
-    pub(crate) async fn begin(&self) -> Result<(Transaction<'static, DB>, Writer), Error> {
+    pub(crate) async fn begin(&self, isolation: Option<Isolation>) -> Result<(Transaction<'static, DB>, Writer), Error> {
         let writer = if DB::SINGLE_WRITER {
             in_time(async {
                 let _place_in_line = self.line.lock().await;
@@ -63,15 +70,21 @@ impl<DB: Backend> Db<DB> {
         } else {
             None
         };
-        let tx = DB::begin(&self.business).await.map_err(failed::<DB>("beginning a transaction"))?;
+        let tx = DB::begin(&self.business, isolation).await.map_err(failed::<DB>("beginning a transaction"))?;
         Ok((tx, writer))
     }
 
     /// Begins a transaction of the relay.
     pub(crate) async fn begin_relay(&self) -> Result<(Transaction<'static, DB>, Writer), Error> {
         let writer = self.relay_writer().await?;
-        let tx = DB::begin(&self.relay).await.map_err(failed::<DB>("beginning a transaction"))?;
+        let tx = DB::begin(&self.relay, None).await.map_err(failed::<DB>("beginning a transaction"))?;
         Ok((tx, writer))
+    }
+
+    /// A transaction that only reads. Even a single statement has one: behind a pooler the connection may be another one in between
+    /// preparing it and executing it.
+    pub(crate) async fn reading(pool: &Pool<DB>) -> sqlx::Result<Transaction<'static, DB>> {
+        pool.begin().await
     }
 
     /// Waits for the relay's turn to write.

@@ -1,7 +1,8 @@
 //! Deliveries that were given up: to be looked at, redriven or discarded by a human.
 
 use crate::backend::Backend;
-use crate::database::failed;
+use crate::database::{Db, failed};
+use crate::inspect;
 use crate::{Filter, Outbox};
 use events_core::{DeliveryId, Envelope, Error, Failure};
 use time::OffsetDateTime;
@@ -24,6 +25,8 @@ pub struct DeadLetter {
     pub failures: Vec<Failure>,
     /// When it was given up, by the database's clock.
     pub died_at: OffsetDateTime,
+    /// Whether the events behind it wait until it is redriven or discarded.
+    pub blocks_key: bool,
 }
 
 /// The dead letters of an outbox.
@@ -53,7 +56,8 @@ impl<DB: Backend> DeadLetters<DB> {
     /// The database failed.
     pub async fn list(&self, filter: &Filter) -> Result<Vec<DeadLetter>, Error> {
         let db = self.outbox.db();
-        DB::dead(&db.business, filter, db.terms()).await.map_err(failed::<DB>("listing dead letters"))
+        let list = async { inspect::dead::<DB>(&mut *Db::reading(&db.business).await?, filter, db.terms()).await };
+        list.await.map_err(failed::<DB>("listing dead letters"))
     }
 
     /// Puts the dead letters that `filter` takes back into the outbox, with fresh attempts; returns how many.
@@ -66,8 +70,8 @@ impl<DB: Backend> DeadLetters<DB> {
         let doing = "redriving dead letters";
         let ids = self.ids(filter).await?;
         let db = self.outbox.db();
-        let (mut tx, writer) = db.begin().await?;
-        let redriven = DB::redrive(&mut tx, &ids, db.terms()).await.map_err(failed::<DB>(doing))?;
+        let (mut tx, writer) = db.begin(None).await?;
+        let redriven = inspect::redrive::<DB>(&mut tx, &ids, db.terms()).await.map_err(failed::<DB>(doing))?;
         tx.commit().await.map_err(failed::<DB>(doing))?;
         drop(writer);
         tracing::info!(redriven, ?filter, "dead letters were redriven");
@@ -83,10 +87,13 @@ impl<DB: Backend> DeadLetters<DB> {
         let doing = "discarding dead letters";
         let ids = self.ids(filter).await?;
         let db = self.outbox.db();
-        let (mut tx, writer) = db.begin().await?;
-        let discarded = DB::discard(&mut tx, &ids, db.terms()).await.map_err(failed::<DB>(doing))?;
+        let (mut tx, writer) = db.begin(None).await?;
+        let (discarded, freed) = inspect::discard::<DB>(&mut tx, &ids, db.terms()).await.map_err(failed::<DB>(doing))?;
         tx.commit().await.map_err(failed::<DB>(doing))?;
         drop(writer);
+        if freed > 0 {
+            self.outbox.relay().wake();
+        }
         for id in &ids {
             tracing::warn!(delivery = %id, "a dead letter was discarded");
         }

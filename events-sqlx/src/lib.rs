@@ -1,6 +1,6 @@
 #![doc = include_str!("lib.md")]
 #![cfg_attr(
-    not(any(feature = "postgres", feature = "sqlite")),
+    not(any(feature = "mysql", feature = "postgres", feature = "sqlite")),
     allow(dead_code, unused_imports, unused_macros, reason = "without a database there is nobody to use it")
 )]
 
@@ -8,18 +8,30 @@
 mod builder;
 mod installed;
 mod unit_of_work;
-mod keys;
+mod options;
+mod lines;
 mod statements;
-mod rows;
-mod settlements;
+mod channel;
+mod owner;
+mod values;
 mod backend;
+mod rows;
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
+mod inserts;
+mod settlements;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod network;
 mod database;
 mod outbox;
+mod any_outbox;
 mod store;
+mod inspect;
 mod dead_letters;
 mod deliveries;
 mod migrate;
 
+#[cfg(feature = "mysql")]
+pub mod mysql;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "sqlite")]
@@ -29,6 +41,7 @@ pub use backend::Backend;
 pub use builder::{OutboxBuilder, OutsideUnitOfWork, Retention};
 pub use dead_letters::{DeadLetter, DeadLetters};
 pub use deliveries::{Filter, Waiting, WaitingState};
-pub use migrate::{Migration, migrate};
+pub use migrate::{Migration, migrate, migrations_as_sql};
+pub use options::{Isolation, Options, Retrying};
 pub use outbox::Outbox;
 pub use unit_of_work::UnitOfWork;

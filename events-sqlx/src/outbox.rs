@@ -3,7 +3,10 @@
 use crate::backend::Backend;
 use crate::builder::{OutboxBuilder, OutsideUnitOfWork};
 use crate::database::{Db, failed};
-use crate::{DeadLetters, Filter, UnitOfWork, Waiting};
+use crate::inspect;
+use crate::statements::Statement;
+use crate::values::Values;
+use crate::{DeadLetters, Filter, Isolation, Options, UnitOfWork, Waiting};
 use events_core::{Collector, DomainEvent, Error, LoopHealth, Orphans, OutboxStore, Publication, Relay, Stats};
 use sqlx::{Pool, Transaction};
 use std::{fmt, sync::Arc, time::Duration};
@@ -52,6 +55,14 @@ impl<DB: Backend> Outbox<DB> {
         &self.0.store
     }
 
+    /// Every statement this outbox runs, with the name of its file, for tests that ask the database for its plan.
+    #[cfg(feature = "test-kit")]
+    #[must_use]
+    pub fn statements(&self) -> Vec<(&'static str, String)> {
+        let db = self.db();
+        db.sql.named().into_iter().chain(DB::named(&db.own)).map(|(name, statement)| (name, statement.text().to_owned())).collect()
+    }
+
     pub(crate) fn db(&self) -> &Arc<Db<DB>> {
         &self.0.db
     }
@@ -82,10 +93,12 @@ impl<DB: Backend> Outbox<DB> {
     where
         E: From<Error>,
     {
-        if Collector::current().is_some() {
-            return Err(Error::NestedUnitOfWork.into());
-        }
-        self.run_in_scope(work).await
+        self.options().run(work).await
+    }
+
+    /// A unit of work with other than the default settings.
+    pub fn options(&self) -> Options<DB> {
+        Options::of(Some(self.clone()))
     }
 
     /// As [`run`](Self::run), but allowed inside another unit of work, of which it is independent: it commits on its own
@@ -103,28 +116,7 @@ impl<DB: Backend> Outbox<DB> {
         if DB::SINGLE_WRITER && Collector::current().is_some_and(|outer| outer.owner() == self.id()) {
             return Err(Error::SingleWriter { database: DB::SYSTEM }.into());
         }
-        self.run_in_scope(work).await
-    }
-
-    async fn run_in_scope<T, E>(&self, work: impl AsyncFnOnce(&mut UnitOfWork<DB>) -> Result<T, E>) -> Result<T, E>
-    where
-        E: From<Error>,
-    {
-        let mut uow = self.begin().await?;
-        let collector = uow.collector().clone();
-        match collector.scope(work(&mut uow)).await {
-            Ok(value) => {
-                uow.commit().await?;
-                Ok(value)
-            }
-            Err(error) => {
-                // The caller's error matters more than one of the rollback, which the database makes up for by itself.
-                if let Err(error) = uow.rollback().await {
-                    tracing::warn!(error = error.report(), "a rollback failed; closing the connection undoes the transaction");
-                }
-                Err(error)
-            }
-        }
+        self.options().run_in_scope(work).await
     }
 
     /// Begins a unit of work, to be ended by [`UnitOfWork::commit`]. Dropping it is a rollback.
@@ -134,7 +126,11 @@ impl<DB: Backend> Outbox<DB> {
     /// # Errors
     /// The database failed.
     pub async fn begin(&self) -> Result<UnitOfWork<DB>, Error> {
-        let (tx, writer) = self.0.db.begin().await?;
+        self.begin_with(None).await
+    }
+
+    pub(crate) async fn begin_with(&self, isolation: Option<Isolation>) -> Result<UnitOfWork<DB>, Error> {
+        let (tx, writer) = self.0.db.begin(isolation).await?;
         Ok(UnitOfWork::new(self.clone(), tx, writer))
     }
 
@@ -198,7 +194,7 @@ impl<DB: Backend> Outbox<DB> {
     /// # Errors
     /// The database failed.
     pub async fn waiting(&self) -> Result<u64, Error> {
-        DB::count_waiting(&self.0.db.business, &self.0.db.sql).await.map_err(failed::<DB>("counting deliveries"))
+        self.count(&self.db().sql.count_waiting).await.map_err(failed::<DB>("counting deliveries"))
     }
 
     /// Lists deliveries that are not settled yet, oldest first.
@@ -206,8 +202,9 @@ impl<DB: Backend> Outbox<DB> {
     /// # Errors
     /// The database failed.
     pub async fn list_waiting(&self, filter: &Filter) -> Result<Vec<Waiting>, Error> {
-        let db = &self.0.db;
-        DB::waiting(&db.business, filter, db.terms()).await.map_err(failed::<DB>("listing deliveries"))
+        let db = self.db();
+        let list = async { inspect::waiting::<DB>(&mut *Db::reading(&db.business).await?, filter, db.terms()).await };
+        list.await.map_err(failed::<DB>("listing deliveries"))
     }
 
     /// How many dead letters there are.
@@ -215,7 +212,11 @@ impl<DB: Backend> Outbox<DB> {
     /// # Errors
     /// The database failed.
     pub async fn dead_count(&self) -> Result<u64, Error> {
-        DB::count_dead(&self.0.db.business, &self.0.db.sql).await.map_err(failed::<DB>("counting dead letters"))
+        self.count(&self.db().sql.count_dead).await.map_err(failed::<DB>("counting dead letters"))
+    }
+
+    async fn count(&self, statement: &Statement) -> sqlx::Result<u64> {
+        inspect::number::<DB>(&mut *Db::<DB>::reading(&self.db().business).await?, statement, &Values::default()).await
     }
 
     /// The dead letters, to list, redrive and discard.

@@ -1,39 +1,70 @@
 //! The outbox as the relay sees it.
 
-use crate::backend::{Backend, SettledRows};
+use crate::backend::{Backend, run};
 use crate::builder::Retention;
 use crate::database::{Db, failed};
+use crate::inspect;
+use crate::lines::{self, Line};
 use crate::outbox::{Inner, Outbox};
+use crate::owner::OWNER;
+use crate::settlements::{self, Settled};
 use crate::unit_of_work::{Committed, UnitOfWork};
+use crate::values::Values;
 use async_trait::async_trait;
 use events_core::{
-    Delivery, DeliveryError, DeliveryId, Error, InUnitOfWork, Lease, LeaseRequest, Leased, Orphans, OutboxStore, Outcome, SettleReport,
-    Settlement, TransactOutcome,
+    Delivery, DeliveryError, DeliveryId, Error, InUnitOfWork, Lease, LeaseRequest, LeaseToken, Leased, Orphans, OutboxStore, Outcome,
+    SettleReport, Settlement, Swept, TransactOutcome, millis_of,
 };
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
+
+/// How long nothing must have been published to a line before its row is removed.
+const IDLE: Duration = Duration::from_secs(600);
+/// How often a transaction of the relay that collided with another one is repeated at once.
+const REPEATS: usize = 5;
+
+/// Runs work in a transaction of the relay, and commits unless it comes to `None`; again if it collided with another transaction.
+///
+/// A macro, because the future of a closure that borrows is not `Send` for every lifetime (rust-lang/rust#126350).
+macro_rules! in_transaction {
+    ($store:ident, $doing:expr, |$conn:ident, $terms:ident| $work:expr) => {{
+        let mut repeats = 0;
+        loop {
+            let (mut tx, _writer) = $store.db.begin_relay().await?;
+            let done = async {
+                let ($conn, $terms) = (&mut *tx, $store.db.terms());
+                Ok($work)
+            };
+            let done = match done.await {
+                Ok(Some(value)) => tx.commit().await.map(|()| Some(value)),
+                Ok(None) => tx.rollback().await.map(|()| None),
+                Err(error) => Err(error),
+            };
+            match done {
+                Err(error) if DB::collided(&error) && repeats < REPEATS => repeats += 1,
+                done => break done.map_err(failed::<DB>($doing)),
+            }
+        }
+    }};
+}
 
 /// Answers the relay. The way back to the outbox is weak: the outbox owns the relay, which owns this.
 pub(crate) struct Store<DB: Backend> {
     pub(crate) db: Arc<Db<DB>>,
     pub(crate) outbox: OnceLock<Weak<Inner<DB>>>,
+    /// How far the sweep over the lines has come.
+    pub(crate) swept: Mutex<Line>,
 }
 
 impl<DB: Backend> Store<DB> {
     /// Settles in one transaction; `None` if leases were lost and nothing was changed.
     async fn try_settle(&self, settlements: &[Settlement]) -> Result<Option<u64>, Error> {
-        let (mut tx, _writer) = self.db.begin_relay().await?;
-        let rows = DB::settle(&mut tx, settlements, self.db.terms()).await.map_err(failed::<DB>("settling deliveries"))?;
-        match rows {
-            SettledRows::All { freed } => {
-                tx.commit().await.map_err(failed::<DB>("settling deliveries"))?;
-                Ok(Some(freed))
+        in_transaction!(self, "settling deliveries", |conn, terms| {
+            match settlements::settle::<DB>(conn, settlements, terms).await? {
+                Settled::All { freed } => Some(freed),
+                Settled::SomeLost => None,
             }
-            SettledRows::SomeLost => {
-                tx.rollback().await.map_err(failed::<DB>("settling deliveries"))?;
-                Ok(None)
-            }
-        }
+        })
     }
 
     async fn lease_from(&self, request: &LeaseRequest) -> Result<Leased, Error> {
@@ -43,8 +74,8 @@ impl<DB: Backend> Store<DB> {
 
     async fn lost(&self, settlements: &[Settlement]) -> Result<Vec<DeliveryId>, Error> {
         let leases: Vec<Lease> = settlements.iter().map(|settlement| settlement.lease).collect();
-        let mut conn = self.db.relay.acquire().await.map_err(failed::<DB>("looking for lost leases"))?;
-        DB::lost(&mut conn, &leases, self.db.terms()).await.map_err(failed::<DB>("looking for lost leases"))
+        let look = async { settlements::lost::<DB>(&mut *Db::reading(&self.db.relay).await?, &leases, self.db.terms()).await };
+        look.await.map_err(failed::<DB>("looking for lost leases"))
     }
 }
 
@@ -97,7 +128,13 @@ impl<DB: Backend> OutboxStore for Store<DB> {
 
     async fn renew(&self, leases: &[Lease], lease: Duration) -> Result<Vec<DeliveryId>, Error> {
         let _writer = self.db.relay_writer().await?;
-        DB::renew(&self.db.heartbeat, leases, lease, self.db.terms()).await.map_err(failed::<DB>("renewing leases"))
+        let renew = async {
+            let mut tx = DB::begin(&self.db.heartbeat, None).await?;
+            let lost = settlements::renew::<DB>(&mut tx, leases, lease, self.db.terms()).await?;
+            tx.commit().await?;
+            Ok(lost)
+        };
+        renew.await.map_err(failed::<DB>("renewing leases"))
     }
 
     async fn transact(&self, delivery: &Delivery, handler: &dyn InUnitOfWork) -> TransactOutcome {
@@ -129,42 +166,94 @@ impl<DB: Backend> OutboxStore for Store<DB> {
     }
 
     async fn purge(&self, limit: u32) -> Result<u64, Error> {
-        let archive_for = match self.db.retention {
-            Retention::Archive(keep) => Some(keep),
-            Retention::Delete => None,
-        };
-        let (mut tx, _writer) = self.db.begin_relay().await?;
-        let removed = DB::purge(&mut tx, archive_for, limit, self.db.terms()).await.map_err(failed::<DB>("purging"))?;
-        tx.commit().await.map_err(failed::<DB>("purging"))?;
-        Ok(removed)
+        let Retention::Archive(keep) = self.db.retention else { return Ok(0) };
+        let purged = in_transaction!(self, "purging the archive", |conn, terms| {
+            Some(inspect::purge_archive::<DB>(conn, keep, limit, terms).await?)
+        })?;
+        Ok(purged.unwrap_or(0))
     }
 
-    async fn free_stuck(&self) -> Result<u64, Error> {
-        const LIMIT: u32 = 1_000;
-        let doing = "freeing keys that wait for nothing";
-        let lines = DB::stuck_keys(&self.db.relay, LIMIT, self.db.terms()).await.map_err(failed::<DB>(doing))?;
-        if lines.is_empty() {
-            return Ok(0);
+    async fn sweep(&self, limit: u32) -> Result<Swept, Error> {
+        let doing = "sweeping the keys";
+        let idle = millis_of(IDLE);
+        let after = self.swept.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let look = async { lines::look::<DB>(&mut *Db::reading(&self.db.relay).await?, &after, limit, idle, self.db.terms()).await };
+        let looked = look.await.map_err(failed::<DB>(doing))?;
+        let mut freed = None;
+        if !looked.idle.is_empty() || !looked.stuck.is_empty() {
+            freed = in_transaction!(self, doing, |conn, terms| {
+                lines::lock::<DB>(conn, &looked.idle.and(&looked.stuck), terms).await?;
+                lines::purge::<DB>(conn, &looked.idle, idle, terms).await?;
+                Some(lines::recount::<DB>(conn, &looked.stuck, terms).await?)
+            })?;
         }
-        let lines: Vec<(&str, &str)> = lines.iter().map(|(key, target)| (&**key, &**target)).collect();
-        let (mut tx, _writer) = self.db.begin_relay().await?;
-        let freed = DB::free_keys(&mut tx, &lines, self.db.terms()).await.map_err(failed::<DB>(doing))?;
-        tx.commit().await.map_err(failed::<DB>(doing))?;
-        Ok(freed)
+        let done = looked.last.is_none();
+        *self.swept.lock().unwrap_or_else(PoisonError::into_inner) = looked.last.unwrap_or_default();
+        Ok(Swept { freed: freed.unwrap_or(0), done })
     }
 
     async fn adopt(&self, renamed: &[(Arc<str>, Arc<str>)]) -> Result<u64, Error> {
-        let (mut tx, _writer) = self.db.begin_relay().await?;
-        let mut adopted = 0;
+        let mut all = 0;
         for (earlier, present) in renamed {
-            adopted += DB::adopt(&mut tx, earlier, present, self.db.terms()).await.map_err(failed::<DB>("renaming deliveries"))?;
+            loop {
+                let adopted = in_transaction!(self, "renaming deliveries", |conn, terms| {
+                    Some(inspect::adopt::<DB>(conn, earlier, present, terms).await?)
+                })?;
+                let (adopted, more) = adopted.unwrap_or_default();
+                all += adopted;
+                if !more {
+                    break;
+                }
+            }
         }
-        tx.commit().await.map_err(failed::<DB>("renaming deliveries"))?;
-        Ok(adopted)
+        Ok(all)
+    }
+
+    async fn lead(&self, name: &str, token: LeaseToken, lease: Duration) -> Result<bool, Error> {
+        let _writer = self.db.relay_writer().await?;
+        let lead = async {
+            let mut tx = DB::begin(&self.db.heartbeat, None).await?;
+            let (sql, now) = (&self.db.sql, self.db.terms().now);
+            let values =
+                Values::default().text("name", name).text("owner", OWNER.as_str()).id("token", token.0).int("lease", millis_of(lease));
+            let mut taken = run::<DB>(&mut tx, &sql.lead, &values, now).await?;
+            if taken == 0 {
+                taken = run::<DB>(&mut tx, &sql.lead_first, &values, now).await?;
+            }
+            tx.commit().await.map(|()| taken == 1)
+        };
+        lead.await.map_err(failed::<DB>("taking the lead"))
+    }
+
+    async fn resign(&self, name: &str, token: LeaseToken) -> Result<(), Error> {
+        let _writer = self.db.relay_writer().await?;
+        let resign = async {
+            let mut tx = DB::begin(&self.db.heartbeat, None).await?;
+            let values = Values::default().text("name", name).id("token", token.0);
+            run::<DB>(&mut tx, &self.db.sql.resign, &values, None).await?;
+            tx.commit().await
+        };
+        resign.await.map_err(failed::<DB>("resigning the lead"))
+    }
+
+    async fn announce(&self) -> Result<(), Error> {
+        let Some(channel) = &self.db.channel else { return Ok(()) };
+        let announce = async {
+            let mut tx = DB::begin(&self.db.relay, None).await?;
+            DB::announce(&mut tx, channel, self.db.terms()).await?;
+            tx.commit().await
+        };
+        announce.await.map_err(failed::<DB>("telling other processes to look"))
+    }
+
+    async fn listen(&self, wake: Arc<dyn Fn() + Send + Sync>) -> Result<(), Error> {
+        let Some(channel) = &self.db.channel else { return std::future::pending().await };
+        DB::listen(&self.db.relay, channel, wake).await.map_err(failed::<DB>("listening to other processes"))
     }
 
     async fn orphans(&self, known: &[Arc<str>]) -> Result<Vec<Orphans>, Error> {
         // Counting may take a while; the relay's connection must not wait for it.
-        DB::orphans(&self.db.business, known, self.db.terms()).await.map_err(failed::<DB>("counting orphaned deliveries"))
+        let count = async { inspect::orphans::<DB>(&mut *Db::reading(&self.db.business).await?, known, self.db.terms()).await };
+        count.await.map_err(failed::<DB>("counting orphaned deliveries"))
     }
 }

@@ -1,8 +1,9 @@
 //! One database transaction and the events it causes.
 
-use crate::Outbox;
-use crate::backend::{Backend, CommitFailure, SettledRows};
+use crate::backend::{Backend, CommitFailure};
 use crate::database::{Writer, failed};
+use crate::settlements::{self, Settled};
+use crate::{Options, Outbox};
 use events_core::{Collected, Collector, Completion, DomainEvent, Error, Publication, Settlement, UnitOfWorkArg};
 use sqlx::Transaction;
 use std::fmt;
@@ -98,6 +99,11 @@ impl<DB: Backend> UnitOfWork<DB> {
         E: From<Error>,
     {
         DB::installed().get()?.run(work).await
+    }
+
+    /// A unit of work of the installed outbox with other than the default settings: isolation, a limit on its time, repetition.
+    pub fn options() -> Options<DB> {
+        Options::of(None)
     }
 
     /// As [`run`](Self::run), but allowed inside another unit of work, of which it is independent: it commits on its own.
@@ -239,13 +245,14 @@ impl<DB: Backend> UnitOfWork<DB> {
             return Err(Error::TransactionEnded { database: DB::SYSTEM, consequence: DB::ENDED });
         }
         if !hand_over.planned().is_empty() {
-            DB::append(&mut tx, hand_over.planned_mut(), lease, terms).await.map_err(failed::<DB>("writing events to the outbox"))?;
+            let line = settlement.as_ref().and_then(|settlement| Some((settlement.key.clone()?, settlement.target.to_string())));
+            DB::append(&mut tx, hand_over.planned_mut(), line, lease, terms).await.map_err(failed::<DB>("writing events to the outbox"))?;
         }
         let mut freed = 0;
         if let Some(settlement) = settlement {
-            match DB::settle(&mut tx, &[settlement], terms).await.map_err(failed::<DB>("settling a delivery"))? {
-                SettledRows::All { freed: by_key } => freed = by_key,
-                SettledRows::SomeLost => return Ok(Committed::LeaseLost),
+            match settlements::settle::<DB>(&mut tx, &[settlement], terms).await.map_err(failed::<DB>("settling a delivery"))? {
+                Settled::All { freed: by_key } => freed = by_key,
+                Settled::SomeLost => return Ok(Committed::LeaseLost),
             }
         }
         // Unknown until the database has answered: this future may be dropped while it waits.

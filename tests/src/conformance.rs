@@ -38,6 +38,8 @@ macro_rules! store_conformance {
                 renewing_extends_the_leases_that_hold_and_tells_the_lost_ones,
                 what_a_dead_process_held_is_delivered_by_another_when_its_lease_has_run_out,
                 a_delivery_that_is_abandoned_too_often_goes_to_the_dead_letters,
+                an_attempt_that_came_to_an_end_forgets_the_leases_that_ran_out_before_it,
+                a_delivery_whose_lease_ran_out_while_it_waited_is_not_begun,
             }
             times {
                 leases_delays_retries_and_deaths_follow_the_clock_of_the_database,
@@ -51,13 +53,20 @@ macro_rules! store_conformance {
                 a_key_given_at_publication_replaces_that_of_the_type,
                 a_delayed_head_holds_back_what_follows,
                 a_handler_that_was_renamed_keeps_the_order_of_what_waits_under_its_old_name,
+                a_handler_that_was_renamed_does_not_get_what_is_under_way_under_its_old_name,
+                a_dead_letter_goes_on_blocking_its_key_when_its_handler_was_renamed,
             }
             key_heads {
                 only_the_head_of_a_key_can_be_leased,
                 an_event_behind_its_key_is_not_handed_over_from_memory,
+                keys_that_look_alike_are_different_keys,
                 a_poisoned_head_blocks_only_its_key_until_it_is_dead,
                 a_redriven_letter_goes_before_the_ones_that_wait,
-                a_key_that_was_purged_counts_anew_and_a_dead_letter_keeps_its_key,
+                a_redriven_letter_goes_before_others_of_its_unit_of_work,
+                a_key_is_forgotten_when_it_was_idle_for_long_and_a_redriven_letter_still_goes_first,
+                a_dead_letter_that_blocks_its_key_holds_back_what_is_behind_it_until_it_is_redriven,
+                what_a_dead_letter_blocked_goes_on_when_it_is_discarded,
+                a_letter_that_is_redriven_before_one_that_blocks_does_not_free_what_is_behind_it,
                 what_waits_behind_a_row_that_somebody_deleted_is_freed_by_maintenance,
             }
             isolation {
@@ -79,6 +88,7 @@ macro_rules! store_conformance {
             retries {
                 a_retry_is_due_after_its_delay_and_not_before,
                 exhausted_attempts_leave_a_dead_letter_with_its_whole_history,
+                an_error_may_say_anything,
                 a_terminal_error_is_not_retried,
                 a_handler_may_say_when_it_wants_to_be_called_again,
                 a_handler_that_exceeds_its_timeout_has_failed_an_attempt,
@@ -109,6 +119,11 @@ macro_rules! store_conformance {
                 a_lease_that_was_lost_meanwhile_undoes_the_effect,
                 a_handler_that_is_too_slow_leaves_no_effect,
             }
+            settings {
+                a_unit_of_work_that_takes_too_long_is_rolled_back,
+                units_of_work_that_collide_are_repeated_and_lose_nothing,
+                what_is_no_collision_is_not_repeated,
+            }
             endings {
                 a_shutdown_lets_deliveries_finish,
                 at_the_deadline_a_shutdown_hands_back_its_leases_so_that_others_get_them_at_once,
@@ -117,6 +132,20 @@ macro_rules! store_conformance {
                 by_default_delivered_deliveries_are_deleted,
                 an_archive_keeps_delivered_deliveries_for_so_long,
                 purging_goes_on_until_nothing_is_left_to_purge,
+                migrations_that_were_printed_and_applied_by_hand_do,
+            }
+            leads {
+                a_lead_is_held_until_it_runs_out_and_is_renewed_and_resigned_by_its_token_alone,
+                of_many_that_want_to_lead_at_once_exactly_one_does,
+                without_a_clock_of_its_own_a_lead_runs_out_by_the_database_s,
+                of_exclusive_scanners_one_scans_and_another_takes_over_as_soon_as_it_is_shut_down,
+                an_exclusive_scanner_takes_over_from_a_dead_one_within_lease_and_poll,
+                who_stands_by_delivers_what_it_hands_over_from_memory,
+                only_the_leader_maintains_until_another_takes_over,
+            }
+            publish_only {
+                a_process_that_only_publishes_leaves_its_deliveries_to_others,
+                a_process_that_only_publishes_says_so_in_its_limits_too,
             }
         }
     };

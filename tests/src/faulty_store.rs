@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use events_core::{
-    Delivery, DeliveryId, Error, InUnitOfWork, Lease, LeaseRequest, Leased, Orphans, OutboxStore, SettleReport, Settlement, TransactOutcome,
+    Delivery, DeliveryId, Error, InUnitOfWork, Lease, LeaseRequest, LeaseToken, Leased, Orphans, OutboxStore, SettleReport, Settlement,
+    Swept, TransactOutcome,
 };
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,6 +30,8 @@ pub struct Troubles(Arc<Mutex<Script>>);
 struct Script {
     next: HashMap<&'static str, VecDeque<Broken>>,
     calls: HashMap<&'static str, usize>,
+    always: Option<Broken>,
+    settlements: Vec<Settlement>,
 }
 
 tokio::task_local! { static GIVEN: Troubles; }
@@ -39,10 +42,21 @@ impl Troubles {
         self.script().next.entry(method).or_default().extend(how);
     }
 
+    /// All calls of all methods break down like this from now on.
+    pub fn always(&self, how: Broken) {
+        self.script().always = Some(how);
+    }
+
     /// How often a method was called.
     #[must_use]
     pub fn calls(&self, method: &str) -> usize {
         self.script().calls.get(method).copied().unwrap_or(0)
+    }
+
+    /// What the relay wanted to be settled, so far.
+    #[must_use]
+    pub fn settlements(&self) -> Vec<Settlement> {
+        self.script().settlements.clone()
     }
 
     /// Runs `start`, in which [`FaultyStore::wrap`] is given this script.
@@ -53,7 +67,7 @@ impl Troubles {
     fn take(&self, method: &'static str) -> Option<Broken> {
         let mut script = self.script();
         *script.calls.entry(method).or_default() += 1;
-        script.next.get_mut(method)?.pop_front()
+        script.next.get_mut(method).and_then(VecDeque::pop_front).or(script.always)
     }
 
     fn script(&self) -> MutexGuard<'_, Script> {
@@ -96,6 +110,7 @@ impl OutboxStore for FaultyStore {
     }
 
     async fn settle(&self, settlements: &[Settlement]) -> Result<SettleReport, Error> {
+        self.troubles.script().settlements.extend_from_slice(settlements);
         self.call("settle", self.inner.settle(settlements)).await
     }
 
@@ -115,8 +130,8 @@ impl OutboxStore for FaultyStore {
         self.call("purge", self.inner.purge(limit)).await
     }
 
-    async fn free_stuck(&self) -> Result<u64, Error> {
-        self.call("free_stuck", self.inner.free_stuck()).await
+    async fn sweep(&self, limit: u32) -> Result<Swept, Error> {
+        self.call("sweep", self.inner.sweep(limit)).await
     }
 
     async fn adopt(&self, renamed: &[(Arc<str>, Arc<str>)]) -> Result<u64, Error> {
@@ -125,5 +140,21 @@ impl OutboxStore for FaultyStore {
 
     async fn orphans(&self, known: &[Arc<str>]) -> Result<Vec<Orphans>, Error> {
         self.call("orphans", self.inner.orphans(known)).await
+    }
+
+    async fn lead(&self, name: &str, token: LeaseToken, lease: Duration) -> Result<bool, Error> {
+        self.call("lead", self.inner.lead(name, token, lease)).await
+    }
+
+    async fn resign(&self, name: &str, token: LeaseToken) -> Result<(), Error> {
+        self.call("resign", self.inner.resign(name, token)).await
+    }
+
+    async fn announce(&self) -> Result<(), Error> {
+        self.call("announce", self.inner.announce()).await
+    }
+
+    async fn listen(&self, wake: Arc<dyn Fn() + Send + Sync>) -> Result<(), Error> {
+        self.call("listen", self.inner.listen(wake)).await
     }
 }

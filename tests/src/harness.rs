@@ -22,7 +22,7 @@ pub trait Harness: Sized + Send + Sync + 'static {
     /// A new pool on it, as another process would have.
     fn connect(&self) -> impl Future<Output = Pool<Self::Db>> + Send;
     /// The first column of a query.
-    fn numbers(conn: &mut Conn<Self>, sql: String) -> impl Future<Output = Vec<i64>> + Send;
+    fn numbers(conn: &mut Conn<Self>, sql: String) -> impl Future<Output = sqlx::Result<Vec<i64>>> + Send;
     /// Whether a transaction is open that writes, or could hold up others.
     fn is_transaction_open(&self) -> impl Future<Output = bool> + Send;
 }

@@ -4,20 +4,29 @@
 
 #![allow(clippy::unwrap_used)]
 
+pub mod concurrent_cases;
 mod conformance;
+pub mod crash_cases;
 pub mod events;
 mod gate;
 mod faulty_store;
 mod harness;
+mod on_mysql;
+mod on_pgbouncer;
 mod on_postgres;
 mod on_sqlite;
+pub mod proxy;
 mod role;
 mod scene;
+pub mod servers;
+pub mod shop;
 pub mod store_cases;
 
 pub use faulty_store::{Broken, FaultyStore, Troubles};
 pub use gate::Gate;
 pub use harness::{Conn, Harness};
+pub use on_mysql::{OnMySql, book_on_mysql};
+pub use on_pgbouncer::OnPgbouncer;
 pub use on_postgres::{OnPostgres, book_on_postgres};
 pub use on_sqlite::{OnSqlite, book};
 pub use role::Role;

@@ -1,8 +1,9 @@
 //! PostgreSQL, put to the test.
 
-use crate::{Conn, Harness, Role, Scene, events::Booked};
+use crate::{Conn, Harness, Role, Scene, concurrent_cases::Concurrent, events::Booked};
 use events_core::{DeliveryError, Metadata, State, after_commit};
-use events_sqlx::postgres::UnitOfWork;
+use events_sqlx::postgres::{OutboxBuilder, UnitOfWork};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, PgPool, Postgres};
 
 /// A database of its own on the server of `POSTGRES_URL`, by default the one on this machine.
@@ -11,6 +12,20 @@ pub struct OnPostgres(String);
 fn url(database: &str) -> String {
     let server = std::env::var("POSTGRES_URL").unwrap_or_else(|_| "postgres://postgres@127.0.0.1:5432".into());
     format!("{server}/{database}")
+}
+
+impl OnPostgres {
+    /// The database's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+
+    /// The way to it.
+    #[must_use]
+    pub fn options(&self) -> PgConnectOptions {
+        url(&self.0).parse().expect("POSTGRES_URL is a URL such as `postgres://user:password@host:port`")
+    }
 }
 
 impl Drop for OnPostgres {
@@ -41,13 +56,26 @@ impl Harness for OnPostgres {
     async fn connect(&self) -> PgPool {
         PgPool::connect(&url(&self.0)).await.unwrap()
     }
-    async fn numbers(conn: &mut Conn<Self>, sql: String) -> Vec<i64> {
-        sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(conn).await.unwrap()
+    async fn numbers(conn: &mut Conn<Self>, sql: String) -> sqlx::Result<Vec<i64>> {
+        sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(conn).await
     }
     async fn is_transaction_open(&self) -> bool {
         let open = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL \
                     AND pid <> pg_backend_pid() AND backend_type = 'client backend'";
         sqlx::query_scalar::<_, i64>(open).fetch_one(&self.connect().await).await.unwrap() > 0
+    }
+}
+
+impl Concurrent for OnPostgres {
+    fn other_schema(&self) -> String {
+        "qmq_produce".into()
+    }
+    fn in_schema(builder: OutboxBuilder, name: &str) -> OutboxBuilder {
+        builder.schema(name)
+    }
+    async fn is_waiting(&self) -> bool {
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        sqlx::query_scalar::<_, i64>(waiting).fetch_one(&self.connect().await).await.unwrap() > 0
     }
 }
 

@@ -23,8 +23,8 @@ impl Harness for OnSqlite {
     async fn connect(&self) -> SqlitePool {
         SqlitePool::connect_with(connect_options(self.0.path().join("a.db")).synchronous(SqliteSynchronous::Off)).await.unwrap()
     }
-    async fn numbers(conn: &mut Conn<Self>, sql: String) -> Vec<i64> {
-        sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(conn).await.unwrap()
+    async fn numbers(conn: &mut Conn<Self>, sql: String) -> sqlx::Result<Vec<i64>> {
+        sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(conn).await
     }
     async fn is_transaction_open(&self) -> bool {
         let options = connect_options(self.0.path().join("a.db")).busy_timeout(Duration::ZERO);

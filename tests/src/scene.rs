@@ -77,7 +77,7 @@ impl<H: Harness> Scene<H> {
 
     /// The first column of a query, seen from outside.
     pub async fn numbers(&self, sql: impl Into<String>) -> Vec<i64> {
-        H::numbers(&mut *self.pool.acquire().await.unwrap(), sql.into()).await
+        H::numbers(&mut *self.pool.acquire().await.unwrap(), sql.into()).await.unwrap()
     }
 
     /// A count, seen from outside.

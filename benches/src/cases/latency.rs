@@ -1,77 +1,129 @@
-//! How soon after COMMIT the handler is called, at a moderate load.
+//! How soon after COMMIT the handler is called at half the load that is possible, in the publisher's process and in another one.
 
-use crate::cases::Findings;
-use crate::database::{Database, insert_order};
-use crate::events::{Arrivals, Urgent, note_arrival};
+use crate::cases::Bench;
+use crate::child::Child;
+use crate::database::Database;
+use crate::events::{Arrivals, Kind, Order, Urgent, note_arrival, now_micros};
+use crate::load::Load;
+use crate::publisher::Unit;
 use crate::record::Record;
-use crate::sample::Latencies;
-use crate::scale::Scale;
-use crate::verdict::{Target, Verdict};
+use crate::sample::{Latencies, Sample};
+use crate::system::System;
+use crate::variant::Variant;
+use crate::worker::{Report, Work, Worker};
 use anyhow::Context;
 use events_core::publish;
-use events_sqlx::sqlite::Outbox;
+use events_sqlx::Outbox;
 use std::time::{Duration, Instant};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval_at};
 
-/// One unit of work so often: a fraction of what the machine can do.
-const EVERY: Duration = Duration::from_millis(2);
+const TASKS: u32 = 8;
 /// How long the last deliveries may take.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-pub(crate) async fn measure(scale: &Scale) -> anyhow::Result<Findings> {
-    let count = usize::try_from(scale.latency.as_micros() / EVERY.as_micros())?;
-    let database = Database::create().await?;
-    let arrivals = Arrivals::of(count);
-    let outbox =
-        Outbox::builder(database.pool.clone()).without_linked_handlers().handler::<note_arrival>().state(arrivals.clone()).start().await?;
-    let mut timer = interval(EVERY);
-    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut published = Vec::with_capacity(count);
-    for number in 0..count {
-        timer.tick().await;
-        let mut publishing = Instant::now();
-        outbox
-            .run(async |uow| {
-                insert_order(uow.conn(), 1, 1, "urgent").await?;
-                publishing = Instant::now();
-                publish(Urgent { number })?;
-                anyhow::Ok(())
-            })
-            .await?;
-        published.push((publishing, Instant::now()));
-    }
-    let (mut from_publish, mut from_commit) = (Latencies::none()?, Latencies::none()?);
-    let last_call = Instant::now() + DEADLINE;
-    for (number, (publishing, committed)) in published.into_iter().enumerate() {
-        let arrived = loop {
-            match arrivals.get(number) {
-                Some(arrived) => break arrived,
-                None if Instant::now() > last_call => break None.context("an event did not arrive")?,
-                None => tokio::time::sleep(Duration::from_millis(1)).await,
-            }
-        };
-        from_publish.note(arrived.saturating_duration_since(publishing));
-        // A handler that is called before `run` has returned is as early as can be.
-        from_commit.note(arrived.saturating_duration_since(committed));
-    }
-    outbox.shutdown().await;
-    database.pool.close().await;
-    Ok(Findings {
-        verdicts: vec![line("latency, commit to handler", &from_commit), line("latency, publish() to handler", &from_publish)],
-        records: vec![
-            Record::of("latency", "ours", 1).with_latencies(&from_commit),
-            Record::of("latency from publish", "ours", 1).with_latencies(&from_publish),
-        ],
-    })
+pub(crate) async fn measure<S: System>(bench: &mut Bench<S>) -> anyhow::Result<()> {
+    let load = Load {
+        tasks: TASKS as usize,
+        unit: Unit { kind: Kind::Plain, events: 1, delivered: true },
+        time: bench.scale.time.max(Duration::from_secs(1)),
+    };
+    let most = load.measure(&bench.database, Variant::Ours, &bench.peers).await?.per_second();
+    let every = Duration::from_secs_f64(f64::from(TASKS) / (most / 2.0));
+    let time = bench.scale.latency;
+    let (inside, outside) = (in_process(&bench.database, every, time).await?, from_another(&bench.database, every, time).await?);
+    bench.note([Record::of_sample::<S>("latency", Variant::Ours, TASKS as usize, &inside)]);
+    bench.note([Record::of_sample::<S>("latency-other-process", Variant::Ours, TASKS as usize, &outside)]);
+    Ok(())
 }
 
-fn line(case: &str, latencies: &Latencies) -> Verdict {
-    let micros = |quantile| latencies.quantile(quantile).unwrap_or(0);
-    Verdict {
-        case: format!("{case}, {} units of work/s", 1_000_000 / EVERY.as_micros()),
-        floor: "-".into(),
-        ours: format!("p50 {} us, p99 {} us", micros(0.5), micros(0.99)),
-        ratio: None,
-        target: Target::None,
+async fn in_process<S: System>(database: &Database<S>, every: Duration, time: Duration) -> anyhow::Result<Sample> {
+    database.clear().await?;
+    let (arrivals, pool) = (Arrivals::default(), database.pool(TASKS as usize).await?);
+    let builder = Outbox::builder(pool.clone()).without_linked_handlers().handler::<note_arrival>().state(arrivals.clone());
+    let outbox = builder.start().await?;
+    let meter = database.meter().await?;
+    let committed = publish_evenly(&outbox, every, time).await?;
+    let (took, events) = (meter.elapsed(), published(&committed));
+    let deadline = Instant::now() + DEADLINE;
+    while arrivals.count() < events && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
+    let cost = meter.stop(database).await?;
+    outbox.shutdown().await;
+    pool.close().await;
+    Ok(Sample { events, took, cost, latencies: compare(&committed, &arrivals.all())? })
+}
+
+async fn from_another<S: System>(database: &Database<S>, every: Duration, time: Duration) -> anyhow::Result<Sample> {
+    database.clear().await?;
+    let worker = Worker { system: S::LABEL, url: database.url.clone(), work: Work::Note };
+    let mut child = Child::start(&std::env::current_exe()?, "worker", &worker)?;
+    child.ready().await?;
+    child.go().await?;
+    let pool = database.pool(TASKS as usize).await?;
+    let builder = Outbox::builder(pool.clone()).without_linked_handlers().handler::<note_arrival>();
+    let outbox = builder.publish_only().start().await?;
+    let meter = database.meter().await?;
+    let committed = publish_evenly(&outbox, every, time).await?;
+    let (took, events) = (meter.elapsed(), published(&committed));
+    let deadline = Instant::now() + DEADLINE;
+    while child.progress() < events && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let mut cost = meter.stop(database).await?;
+    pool.close().await;
+    let report: Report = child.stop().await?;
+    cost.cpu = cost.cpu.zip(report.cpu).map(|(publisher, relay)| publisher + relay);
+    Ok(Sample { events, took, cost, latencies: compare(&committed, &report.arrivals)? })
+}
+
+/// Publishes at an even rate, whatever the answers take; returns when each event was committed.
+async fn publish_evenly<S: System>(outbox: &Outbox<S>, every: Duration, time: Duration) -> anyhow::Result<Vec<u64>> {
+    let mut set = JoinSet::new();
+    let begin = tokio::time::Instant::now() + Duration::from_millis(20);
+    for task in 0..TASKS {
+        let outbox = outbox.clone();
+        set.spawn(async move {
+            let mut timer = interval_at(begin + every * task / TASKS, every);
+            timer.set_missed_tick_behavior(MissedTickBehavior::Burst);
+            let mut committed = Vec::new();
+            while begin.elapsed() < time {
+                timer.tick().await;
+                let number = committed.len() * TASKS as usize + task as usize;
+                outbox
+                    .run(async |uow| {
+                        S::insert_order(uow.conn(), &Order::number(number as u64)).await?;
+                        publish(Urgent { number })?;
+                        anyhow::Ok(())
+                    })
+                    .await?;
+                committed.push((number, now_micros()));
+            }
+            anyhow::Ok(committed)
+        });
+    }
+    let mut all = Vec::new();
+    while let Some(committed) = set.join_next().await {
+        all.extend(committed??);
+    }
+    all.sort_unstable();
+    // A task that was late at the end leaves a gap in the numbers; the others' places stay.
+    let mut committed = vec![0; all.last().map_or(0, |(number, _)| number + 1)];
+    all.into_iter().for_each(|(number, at)| committed[number] = at);
+    Ok(committed)
+}
+
+fn published(committed: &[u64]) -> u64 {
+    committed.iter().filter(|committed| **committed > 0).count() as u64
+}
+
+/// A handler that is called before `run` has returned is as early as can be.
+fn compare(committed: &[u64], arrived: &[u64]) -> anyhow::Result<Latencies> {
+    let mut latencies = Latencies::none()?;
+    for (number, committed) in committed.iter().enumerate().filter(|(_, committed)| **committed > 0) {
+        let arrived = arrived.get(number).copied().filter(|arrived| *arrived > 0).context("an event did not arrive in a minute")?;
+        latencies.note_micros(arrived.saturating_sub(*committed), 1);
+    }
+    Ok(latencies)
 }

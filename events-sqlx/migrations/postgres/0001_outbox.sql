@@ -40,10 +40,13 @@ CREATE INDEX outbox_due ON {schema}outbox (target, visible_at) WHERE visible_at 
 -- Finds the head of a key.
 CREATE INDEX outbox_of_key ON {schema}outbox (key, target, key_seq) WHERE key IS NOT NULL;
 
--- Numbers the events of each key, in commit order.
+-- One row per line: the events of one key on their way to one target. Whoever adds to a line or settles on it locks its row.
 CREATE TABLE {schema}outbox_key (
-  key text   NOT NULL PRIMARY KEY,
-  seq bigint NOT NULL
+  key     text   NOT NULL,
+  target  text   NOT NULL,
+  seq     bigint NOT NULL,                       -- the last place given: microseconds since 1970, or one more than the place before
+  pending bigint NOT NULL,                       -- deliveries of the line in the outbox, and dead letters that block it
+  PRIMARY KEY (key, target)
 ) WITH (fillfactor = 50);
 
 -- Deliveries that were given up. They stay until somebody redrives or discards them.
@@ -62,12 +65,13 @@ CREATE TABLE {schema}outbox_dead (
   occurred_at  timestamptz NOT NULL,
   attempts     integer     NOT NULL,
   reason       text        NOT NULL,             -- exhausted, terminal, undecodable, abandoned
+  blocks       boolean     NOT NULL,             -- whether its line waits until somebody redrives or discards it
   last_error   text,
   failures     text,
   died_at      timestamptz NOT NULL
 );
 CREATE INDEX outbox_dead_of_target ON {schema}outbox_dead (target, died_at);
-CREATE INDEX outbox_dead_of_key ON {schema}outbox_dead (key) WHERE key IS NOT NULL;
+CREATE INDEX outbox_dead_of_line ON {schema}outbox_dead (key, target) WHERE blocks;
 
 -- Delivered deliveries; written only with `Retention::Archive`.
 CREATE TABLE {schema}outbox_archive (
@@ -85,6 +89,14 @@ CREATE TABLE {schema}outbox_archive (
   archived_at  timestamptz NOT NULL
 );
 CREATE INDEX outbox_archive_age ON {schema}outbox_archive (archived_at);
+
+-- Who leads: one process does what would be wasted if each of them did it.
+CREATE TABLE {schema}relay_lease (
+  name       text        NOT NULL PRIMARY KEY,
+  owner      text        NOT NULL,               -- host and process, for people
+  token      uuid        NOT NULL,               -- the relay that leads
+  expires_at timestamptz NOT NULL
+);
 
 -- The outbox for people: payloads as text.
 CREATE VIEW {schema}outbox_readable AS

@@ -34,10 +34,13 @@ CREATE INDEX outbox_due ON outbox (target, visible_at) WHERE visible_at IS NOT N
 -- Finds the head of a key.
 CREATE INDEX outbox_of_key ON outbox (key, target, key_seq) WHERE key IS NOT NULL;
 
--- Numbers the events of each key, in commit order.
+-- One row per line: the events of one key on their way to one target.
 CREATE TABLE outbox_key (
-  key TEXT    NOT NULL PRIMARY KEY,
-  seq INTEGER NOT NULL
+  key     TEXT    NOT NULL,
+  target  TEXT    NOT NULL,
+  seq     INTEGER NOT NULL,                  -- the last place given: microseconds since 1970, or one more than the place before
+  pending INTEGER NOT NULL,                  -- deliveries of the line in the outbox, and dead letters that block it
+  PRIMARY KEY (key, target)
 ) STRICT, WITHOUT ROWID;
 
 -- Deliveries that were given up. They stay until somebody redrives or discards them.
@@ -56,12 +59,13 @@ CREATE TABLE outbox_dead (
   occurred_at  INTEGER NOT NULL,
   attempts     INTEGER NOT NULL,
   reason       TEXT    NOT NULL,             -- exhausted, terminal, undecodable, abandoned
+  blocks       INTEGER NOT NULL,             -- 1 if its line waits until somebody redrives or discards it
   last_error   TEXT,
   failures     TEXT,
   died_at      INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX outbox_dead_of_target ON outbox_dead (target, died_at);
-CREATE INDEX outbox_dead_of_key ON outbox_dead (key) WHERE key IS NOT NULL;
+CREATE INDEX outbox_dead_of_line ON outbox_dead (key, target) WHERE blocks;
 
 -- Delivered deliveries; written only with `Retention::Archive`.
 CREATE TABLE outbox_archive (
@@ -79,6 +83,14 @@ CREATE TABLE outbox_archive (
   archived_at  INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX outbox_archive_age ON outbox_archive (archived_at);
+
+-- Who leads: one process does what would be wasted if each of them did it.
+CREATE TABLE relay_lease (
+  name       TEXT    NOT NULL PRIMARY KEY,
+  owner      TEXT    NOT NULL,               -- host and process, for people
+  token      BLOB    NOT NULL,               -- the relay that leads
+  expires_at INTEGER NOT NULL                -- milliseconds, as visible_at
+) STRICT, WITHOUT ROWID;
 
 -- The outbox for people: ids, times and payloads as text.
 CREATE VIEW outbox_readable AS

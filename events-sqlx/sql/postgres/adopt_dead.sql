@@ -1,2 +1,2 @@
--- Gives dead letters of $1, the earlier name of a target, its present name $2.
-UPDATE {schema}outbox_dead SET target = $2 WHERE target = $1
+-- Gives the other dead letters of :earlier, an earlier name of a target, its :present name.
+UPDATE {schema}outbox_dead SET target = :present WHERE target = :earlier AND NOT blocks

@@ -1,8 +1,8 @@
--- Lists at most $5 dead letters, oldest first. A filter that is NULL takes everything.
+-- Lists at most :limit dead letters, oldest first. A filter that is NULL takes everything.
 SELECT
   id, event_id, target, topic, version, key, payload, content_type, source, headers, occurred_at,
-  attempts, reason, last_error, failures, died_at
+  attempts, reason, last_error, failures, died_at, blocks::integer::bigint
 FROM {schema}outbox_dead
-WHERE ($1::uuid IS NULL OR id = $1) AND ($2::text IS NULL OR target = $2) AND ($3::text IS NULL OR topic = $3)
-  AND ($4::text IS NULL OR key = $4)
-ORDER BY died_at, id LIMIT $5
+WHERE (:id::uuid IS NULL OR id = :id) AND (:target::text IS NULL OR target = :target) AND (:topic::text IS NULL OR topic = :topic)
+  AND (:key::text IS NULL OR key = :key)
+ORDER BY died_at, id LIMIT :limit

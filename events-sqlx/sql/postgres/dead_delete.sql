@@ -1,2 +1,2 @@
--- Removes the dead letters $1.
-DELETE FROM {schema}outbox_dead WHERE id = ANY ($1::uuid[])
+-- Removes dead letters.
+DELETE FROM {schema}outbox_dead WHERE id = ANY (:letter.id::uuid[])

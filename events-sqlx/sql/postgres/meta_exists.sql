@@ -1,2 +1,2 @@
 -- Whether the tables are there at all.
-SELECT to_regclass('{schema}outbox_meta') IS NOT NULL
+SELECT (to_regclass('{schema}outbox_meta') IS NOT NULL)::integer

@@ -1,7 +1,8 @@
--- Removes at most $3 deliveries that have been in the archive for $1 milliseconds.
-DELETE FROM {schema}outbox_archive WHERE id IN (
+-- Removes at most :limit deliveries that have been in the archive for :keep milliseconds. An array, because of how many a parameter
+-- limits the planner has no idea, and might read the whole table.
+DELETE FROM {schema}outbox_archive WHERE id = ANY (ARRAY(
   SELECT id FROM {schema}outbox_archive
-  WHERE archived_at < coalesce(to_timestamp($2::float8 / 1000), clock_timestamp()) - $1::bigint * interval '1 millisecond'
-  ORDER BY archived_at LIMIT $3
+  WHERE archived_at < {now} - :keep::bigint * interval '1 millisecond'
+  ORDER BY archived_at LIMIT :limit
   FOR UPDATE SKIP LOCKED
-)
+))

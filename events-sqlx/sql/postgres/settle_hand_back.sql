@@ -1,6 +1,6 @@
--- Gives back the deliveries ($1, $2), each after $3 milliseconds; no attempt is burned.
+-- Gives back deliveries, each after its delay in milliseconds; no attempt is burned.
 UPDATE {schema}outbox AS o SET
-  visible_at = coalesce(to_timestamp($4::float8 / 1000), clock_timestamp()) + lease.delay * interval '1 millisecond',
+  visible_at = {now} + back.delay * interval '1 millisecond',
   lease_token = NULL
-FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS lease (id, token, delay)
-WHERE o.id = lease.id AND o.lease_token = lease.token
+FROM unnest(:back.id::uuid[], :back.token::uuid[], :back.delay::bigint[]) AS back (id, token, delay)
+WHERE o.id = back.id AND o.lease_token = back.token

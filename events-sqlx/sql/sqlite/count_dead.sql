@@ -1,1 +1,1 @@
-SELECT count(*) FROM outbox_dead
+SELECT count(*) FROM {schema}outbox_dead

@@ -1,1 +1,1 @@
-SELECT count(*) FROM outbox
+SELECT count(*) FROM {schema}outbox

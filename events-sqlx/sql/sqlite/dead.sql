@@ -1,7 +1,8 @@
--- Lists at most ?5 dead letters, oldest first. A filter that is NULL takes everything.
+-- Lists at most :limit dead letters, oldest first. A filter that is NULL takes everything.
 SELECT
   id, event_id, target, topic, version, key, payload, content_type, source, headers, occurred_at,
-  attempts, reason, last_error, failures, died_at
-FROM outbox_dead
-WHERE (?1 IS NULL OR id = ?1) AND (?2 IS NULL OR target = ?2) AND (?3 IS NULL OR topic = ?3) AND (?4 IS NULL OR key = ?4)
-ORDER BY died_at, id LIMIT ?5
+  attempts, reason, last_error, failures, died_at, blocks
+FROM {schema}outbox_dead
+WHERE (:id IS NULL OR id = :id) AND (:target IS NULL OR target = :target) AND (:topic IS NULL OR topic = :topic)
+  AND (:key IS NULL OR key = :key)
+ORDER BY died_at, id LIMIT :limit

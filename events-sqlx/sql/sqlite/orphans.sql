@@ -1,11 +1,11 @@
--- Counts what waits for targets other than ?1 (a JSON array). Hops from target to target, so a long backlog of known targets costs nothing.
+-- Counts what waits for other targets than the known ones. Hops from target to target, so a long backlog of known targets costs nothing.
 -- What waits for its key is not counted: it is not in the index, and its turn has not come anyway.
 WITH RECURSIVE hop (target) AS (
-  SELECT min(target) FROM outbox WHERE visible_at IS NOT NULL
+  SELECT min(target) FROM {schema}outbox WHERE visible_at IS NOT NULL
   UNION ALL
-  SELECT (SELECT min(o.target) FROM outbox AS o WHERE o.visible_at IS NOT NULL AND o.target > hop.target)
+  SELECT (SELECT min(o.target) FROM {schema}outbox AS o WHERE o.visible_at IS NOT NULL AND o.target > hop.target)
   FROM hop WHERE hop.target IS NOT NULL
 )
-SELECT hop.target, (SELECT count(*) FROM outbox AS o WHERE o.target = hop.target AND o.visible_at IS NOT NULL)
+SELECT hop.target, (SELECT count(*) FROM {schema}outbox AS o WHERE o.target = hop.target AND o.visible_at IS NOT NULL)
 FROM hop
-WHERE hop.target IS NOT NULL AND hop.target NOT IN (SELECT value FROM json_each(?1))
+WHERE hop.target IS NOT NULL AND hop.target NOT IN (SELECT value ->> 0 FROM json_each(:known))

@@ -1,6 +1,4 @@
--- Removes at most ?3 deliveries that have been in the archive for ?1 milliseconds.
-DELETE FROM outbox_archive WHERE rowid IN (
-  SELECT rowid FROM outbox_archive
-  WHERE archived_at < coalesce(?2, CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER)) - ?1
-  ORDER BY archived_at LIMIT ?3
+-- Removes at most :limit deliveries that have been in the archive for :keep milliseconds.
+DELETE FROM {schema}outbox_archive WHERE rowid IN (
+  SELECT rowid FROM {schema}outbox_archive WHERE archived_at < {now} - :keep ORDER BY archived_at LIMIT :limit
 )

@@ -1,1 +1,1 @@
-SELECT schema_version FROM outbox_meta
+SELECT schema_version FROM {schema}outbox_meta

@@ -1,1 +1,1 @@
-UPDATE outbox_meta SET schema_version = ?1
+UPDATE {schema}outbox_meta SET schema_version = :version

@@ -1,21 +1,28 @@
 //! The outbox in PostgreSQL.
+//!
+//! Every statement runs in a transaction, even one that is alone: sqlx prepares in one trip and executes in the next, and in between a
+//! pooler gives the connection away unless a transaction is open.
 
 mod append;
-mod inspect;
 mod lease;
-mod rows;
-mod settle;
+mod wake_up;
 
-use crate::backend::{Backend, CommitFailure, SettledRows, sealed};
-use crate::dead_letters::DeadLetter;
-use crate::deliveries::{Filter, Waiting};
+use crate::Isolation;
+use crate::backend::{Backend, CommitFailure, plain_answers, sealed};
+use crate::channel::Channel;
 use crate::installed::Installed;
+use crate::lines::Line;
 use crate::migrate::Migration;
-use crate::statements::{Schema, statements};
-use events_core::{DeliveryId, Error, Lease, LeaseRequest, Leased, Orphans, Planned, Settlement, TargetRequest};
-use sqlx::postgres::{PgConnection, PgPoolOptions};
-use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
+use crate::network;
+use crate::statements::{Dialect, Marks, Schema, Sources, Statement, for_all_statements, own_statement, sources};
+use crate::values::{Column, Value};
+use events_core::{Error, LeaseRequest, Leased, Planned, TargetRequest};
+use sqlx::error::BoxDynError;
+use sqlx::postgres::{PgArguments, PgConnection, PgPoolOptions, PgRow};
+use sqlx::types::Uuid;
+use sqlx::{Arguments, AssertSqlSafe, PgPool, Postgres, Row, Transaction};
 use std::{sync::Arc, time::Duration};
+use time::OffsetDateTime;
 
 /// The outbox of a PostgreSQL database.
 pub type Outbox = crate::Outbox<Postgres>;
@@ -24,14 +31,17 @@ pub type UnitOfWork = crate::UnitOfWork<Postgres>;
 /// The builder of an [`Outbox`].
 pub type OutboxBuilder = crate::OutboxBuilder<Postgres>;
 
-statements! { "postgres":
-    adopt, adopt_dead, append, append_keys, count_dead, count_waiting, dead, dead_delete, free_keys, lease, lock_keys, lost, meta_exists, occupied, orphans,
-    purge_archive, purge_candidates, purge_keys, redrive_copy, renew, schema_version, set_schema_version, settle_archive, settle_dead,
-    settle_delete, settle_hand_back, settle_retry, stuck_keys, waiting,
-}
-
 /// What a call needs besides its own data.
-type Terms<'a> = crate::backend::Terms<'a, Statements>;
+type Terms<'a> = crate::backend::Terms<'a, Postgres>;
+
+/// The statements that only PostgreSQL has.
+#[derive(Debug)]
+pub struct Statements {
+    announce: Statement,
+    append: Statement,
+    append_keyed: Statement,
+    lease: Statement,
+}
 
 static INSTALLED: Installed<Postgres> = Installed::none();
 
@@ -44,11 +54,27 @@ impl Backend for Postgres {
     const SYSTEM: &'static str = "PostgreSQL";
     const SINGLE_WRITER: bool = false;
     const MIGRATIONS: &'static [Migration] = &[Migration { version: 1, sql: include_str!("../../migrations/postgres/0001_outbox.sql") }];
+    const SOURCES: Sources = for_all_statements!(sources!("postgres"));
+    const DIALECT: Dialect = Dialect {
+        quote: '"',
+        marks: Marks::Dollar,
+        now: "coalesce(to_timestamp(:now::float8 / 1000), clock_timestamp())",
+        micros: "(extract(epoch FROM {now}) * 1000000)::bigint",
+    };
     const ENDED: &'static str = "nothing of it was committed";
     type Statements = Statements;
 
-    fn statements(schema: &Schema) -> Statements {
-        Statements::of(schema)
+    fn own_statements(schema: &Schema) -> Statements {
+        Statements {
+            announce: own_statement!("postgres/announce", schema, &Self::DIALECT),
+            append: own_statement!("postgres/append", schema, &Self::DIALECT),
+            append_keyed: own_statement!("postgres/append_keyed", schema, &Self::DIALECT),
+            lease: own_statement!("postgres/lease", schema, &Self::DIALECT),
+        }
+    }
+
+    fn named(own: &Statements) -> Vec<(&'static str, &Statement)> {
+        vec![("announce", &own.announce), ("append", &own.append), ("append_keyed", &own.append_keyed), ("lease", &own.lease)]
     }
 
     fn installed() -> &'static Installed<Self> {
@@ -63,8 +89,11 @@ impl Backend for Postgres {
         PgPoolOptions::new().max_connections(connections).connect_lazy_with((*pool.connect_options()).clone())
     }
 
-    async fn begin(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
-        pool.begin().await
+    async fn begin(pool: &PgPool, isolation: Option<Isolation>) -> sqlx::Result<Transaction<'static, Postgres>> {
+        match isolation {
+            None => pool.begin().await,
+            Some(isolation) => pool.begin_with(AssertSqlSafe(format!("BEGIN ISOLATION LEVEL {}", isolation.sql()))).await,
+        }
     }
 
     async fn is_open(conn: &mut PgConnection, writes: bool) -> sqlx::Result<bool> {
@@ -94,9 +123,11 @@ impl Backend for Postgres {
                 "; an earlier statement of this transaction failed: return its error from the unit of work instead of going on"
             }
             Some("40001" | "40P01") => "; the transaction collided with another one: repeat the unit of work",
-            _ if matches!(error, sqlx::Error::PoolTimedOut) => "; all connections of the pool are in use: raise `max_connections`",
-            _ if matches!(error, sqlx::Error::Io(_)) => "; the server cannot be reached: check that it runs and where it listens",
-            _ => "",
+            Some("26000" | "42P05") => {
+                "; a pooler mixes up prepared statements: let it prepare them itself (pgbouncer 1.21: `max_prepared_statements`), or see \
+                 \"Behind a pooler\" in the documentation of events-sqlx"
+            }
+            _ => network::cure(error),
         }
     }
 
@@ -109,25 +140,53 @@ impl Backend for Postgres {
         }
     }
 
-    async fn execute(conn: &mut PgConnection, sql: String) -> sqlx::Result<()> {
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(conn).await.map(drop)
+    fn collided(error: &sqlx::Error) -> bool {
+        matches!(code(error).as_deref(), Some("40001" | "40P01"))
     }
 
-    async fn schema_version(conn: &mut PgConnection, sql: &Statements) -> sqlx::Result<i64> {
-        sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(MIGRATION_LOCK).execute(&mut *conn).await?;
-        let exists: bool = sqlx::query_scalar(sql.meta_exists.sql()).fetch_one(&mut *conn).await?;
-        if !exists {
-            return Ok(0);
+    plain_answers!();
+
+    fn bind(arguments: &mut PgArguments, value: Value<'_>) -> Result<(), BoxDynError> {
+        match value {
+            Value::Int(int) => arguments.add(int),
+            Value::Text(text) => arguments.add(text),
+            Value::Id(id) => arguments.add(id),
+            Value::Bytes(bytes) => arguments.add(&*bytes),
+            Value::Published(time) => arguments.add(time),
+            Value::Column(Column::Ids(ids)) => arguments.add(ids),
+            Value::Column(Column::Texts(texts)) => arguments.add(texts),
+            Value::Column(Column::Ints(ints)) => arguments.add(ints),
+            Value::Column(Column::Bytes(bytes)) => arguments.add(bytes),
+            Value::Column(Column::Published(times)) => arguments.add(times),
+            Value::List(_) => Err("PostgreSQL takes lists column by column".into()),
         }
-        Ok(sqlx::query_scalar(sql.schema_version.sql()).fetch_optional(conn).await?.unwrap_or(0))
     }
 
-    async fn set_schema_version(conn: &mut PgConnection, sql: &Statements, version: i64) -> sqlx::Result<()> {
-        sqlx::query(sql.set_schema_version.sql()).bind(version).execute(conn).await.map(drop)
+    fn int(row: &PgRow, column: usize) -> sqlx::Result<Option<i64>> {
+        // Versions and counts are `integer`, places and counts of rows `bigint`.
+        row.try_get(column).or_else(|_| Ok(row.try_get::<Option<i32>, _>(column)?.map(i64::from)))
     }
 
-    async fn append(conn: &mut PgConnection, planned: &mut [Planned], lease: Duration, terms: Terms<'_>) -> sqlx::Result<()> {
-        append::append(conn, planned, lease, terms).await
+    fn time(row: &PgRow, column: usize) -> sqlx::Result<Option<OffsetDateTime>> {
+        row.try_get(column)
+    }
+
+    fn published(row: &PgRow, column: usize) -> sqlx::Result<OffsetDateTime> {
+        row.try_get(column)
+    }
+
+    async fn migrating(conn: &mut PgConnection) -> sqlx::Result<()> {
+        sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(MIGRATION_LOCK).execute(conn).await.map(drop)
+    }
+
+    async fn append(
+        conn: &mut PgConnection,
+        planned: &mut [Planned],
+        also: Option<Line>,
+        lease: Duration,
+        terms: Terms<'_>,
+    ) -> sqlx::Result<()> {
+        append::append(conn, planned, also, lease, terms).await
     }
 
     async fn due(_: &PgPool, request: &LeaseRequest, _: Terms<'_>) -> sqlx::Result<Vec<TargetRequest>> {
@@ -138,60 +197,12 @@ impl Backend for Postgres {
         lease::lease(pool, request, terms).await
     }
 
-    async fn settle(conn: &mut PgConnection, settlements: &[Settlement], terms: Terms<'_>) -> sqlx::Result<SettledRows> {
-        settle::settle(conn, settlements, terms).await
+    async fn announce(conn: &mut PgConnection, channel: &Channel, terms: Terms<'_>) -> sqlx::Result<()> {
+        wake_up::announce(conn, channel, terms).await
     }
 
-    async fn lost(conn: &mut PgConnection, leases: &[Lease], terms: Terms<'_>) -> sqlx::Result<Vec<DeliveryId>> {
-        lease::lost(conn, leases, terms).await
-    }
-
-    async fn renew(pool: &PgPool, leases: &[Lease], lease: Duration, terms: Terms<'_>) -> sqlx::Result<Vec<DeliveryId>> {
-        lease::renew(pool, leases, lease, terms).await
-    }
-
-    async fn purge(conn: &mut PgConnection, archive_for: Option<Duration>, limit: u32, terms: Terms<'_>) -> sqlx::Result<u64> {
-        inspect::purge(conn, archive_for, limit, terms).await
-    }
-
-    async fn adopt(conn: &mut PgConnection, earlier: &str, present: &str, terms: Terms<'_>) -> sqlx::Result<u64> {
-        inspect::adopt(conn, earlier, present, terms).await
-    }
-
-    async fn stuck_keys(pool: &PgPool, limit: u32, terms: Terms<'_>) -> sqlx::Result<Vec<(String, String)>> {
-        inspect::stuck_keys(pool, limit, terms).await
-    }
-
-    async fn free_keys(conn: &mut PgConnection, lines: &[(&str, &str)], terms: Terms<'_>) -> sqlx::Result<u64> {
-        settle::free_keys(conn, lines, terms).await
-    }
-
-    async fn orphans(pool: &PgPool, known: &[Arc<str>], terms: Terms<'_>) -> sqlx::Result<Vec<Orphans>> {
-        inspect::orphans(pool, known, terms).await
-    }
-
-    async fn count_waiting(pool: &PgPool, sql: &Statements) -> sqlx::Result<u64> {
-        inspect::count(pool, &sql.count_waiting).await
-    }
-
-    async fn count_dead(pool: &PgPool, sql: &Statements) -> sqlx::Result<u64> {
-        inspect::count(pool, &sql.count_dead).await
-    }
-
-    async fn waiting(pool: &PgPool, filter: &Filter, terms: Terms<'_>) -> sqlx::Result<Vec<Waiting>> {
-        inspect::waiting(pool, filter, terms).await
-    }
-
-    async fn dead(pool: &PgPool, filter: &Filter, terms: Terms<'_>) -> sqlx::Result<Vec<DeadLetter>> {
-        inspect::dead(pool, filter, terms).await
-    }
-
-    async fn redrive(conn: &mut PgConnection, ids: &[DeliveryId], terms: Terms<'_>) -> sqlx::Result<u64> {
-        inspect::redrive(conn, ids, terms).await
-    }
-
-    async fn discard(conn: &mut PgConnection, ids: &[DeliveryId], terms: Terms<'_>) -> sqlx::Result<u64> {
-        inspect::discard(conn, ids, terms).await
+    async fn listen(pool: &PgPool, channel: &Channel, wake: Arc<dyn Fn() + Send + Sync>) -> sqlx::Result<()> {
+        wake_up::listen(pool, channel, wake).await
     }
 }
 

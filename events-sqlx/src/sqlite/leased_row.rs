@@ -4,7 +4,7 @@
 //! columns, and what most rows of a target have in common comes as one text, which is read again only when it differs.
 
 use crate::rows::{failures, headers, interned};
-use crate::sqlite::rows::from_micros;
+use crate::sqlite::from_micros;
 use events_core::{Delivery, DeliveryId, Envelope, EventId, Failure, Headers, Lease, LeaseToken, Unreadable};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, types::Uuid};

@@ -3,24 +3,25 @@
 //! SQLite lets one transaction write at a time. Units of work of one process therefore stand in a fair line; other processes wait by the
 //! busy timeout. A unit of work begins with `BEGIN IMMEDIATE`, so it never fails half-way because somebody else wrote first.
 
-mod append;
 mod connect;
-mod inspect;
 mod lease;
 mod leased_row;
-mod rows;
-mod settle;
 
-use crate::backend::{Backend, CommitFailure, SettledRows, sealed};
-use crate::dead_letters::DeadLetter;
-use crate::deliveries::{Filter, Waiting};
+use crate::Isolation;
+use crate::backend::{Backend, CommitFailure, plain_answers, sealed};
+use crate::inserts::{self, Inserts};
 use crate::installed::Installed;
+use crate::lines::Line;
 use crate::migrate::Migration;
-use crate::statements::{Schema, statements};
-use events_core::{DeliveryId, Error, Lease, LeaseRequest, Leased, Orphans, Planned, Settlement, TargetRequest};
-use sqlx::sqlite::{SqliteConnection, SqlitePoolOptions};
-use sqlx::{AssertSqlSafe, Connection, SqlSafeStr, Sqlite, SqlitePool, Transaction};
-use std::{sync::Arc, time::Duration};
+use crate::statements::{Dialect, Marks, Schema, Sources, Statement, for_all_statements, own_statement, sources};
+use crate::values::Value;
+use events_core::{Error, LeaseRequest, Leased, Planned, TargetRequest};
+use sqlx::error::BoxDynError;
+use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqlitePoolOptions, SqliteRow};
+use sqlx::types::Uuid;
+use sqlx::{Arguments, Connection, Row, SqlSafeStr, Sqlite, SqlitePool, Transaction};
+use std::time::Duration;
+use time::OffsetDateTime;
 
 pub use connect::{connect, connect_options};
 
@@ -34,14 +35,16 @@ pub type UnitOfWork = crate::UnitOfWork<Sqlite>;
 /// The builder of an [`Outbox`].
 pub type OutboxBuilder = crate::OutboxBuilder<Sqlite>;
 
-statements! { "sqlite" {inserts: append::Inserts}:
-    adopt, adopt_dead, count_dead, count_waiting, dead, dead_delete, due_targets, free_keys, lease, lost, meta_exists, orphans, purge_archive,
-    purge_keys, redrive_copy, renew, schema_version, set_schema_version, settle_archive, settle_dead, settle_delete, settle_hand_back,
-    settle_retry, stuck_keys, waiting,
-}
-
 /// What a call needs besides its own data.
-type Terms<'a> = crate::backend::Terms<'a, Statements>;
+type Terms<'a> = crate::backend::Terms<'a, Sqlite>;
+
+/// The statements that only SQLite has.
+#[derive(Debug)]
+pub struct Statements {
+    due_targets: Statement,
+    inserts: Inserts,
+    lease: Statement,
+}
 
 static INSTALLED: Installed<Sqlite> = Installed::none();
 
@@ -52,11 +55,27 @@ impl Backend for Sqlite {
     const SINGLE_WRITER: bool = true;
     const MIGRATIONS: &'static [Migration] = &[Migration { version: 1, sql: include_str!("../../migrations/sqlite/0001_outbox.sql") }];
 
+    const SOURCES: Sources = for_all_statements!(sources!("sqlite"));
+    const DIALECT: Dialect = Dialect {
+        quote: '"',
+        marks: Marks::NumberedQuestion,
+        now: "coalesce(:now, CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER))",
+        micros: "{now} * 1000",
+    };
     const ENDED: &'static str = "what ran before it was rolled back, what ran after it was committed on its own";
     type Statements = Statements;
 
-    fn statements(schema: &Schema) -> Statements {
-        Statements::of(schema)
+    fn own_statements(schema: &Schema) -> Statements {
+        let (head, row) = (include_str!("../../sql/sqlite/append.sql"), include_str!("../../sql/sqlite/append_row.sql"));
+        Statements {
+            due_targets: own_statement!("sqlite/due_targets", schema, &Self::DIALECT),
+            inserts: Inserts::of(head, row, include_str!("../../sql/sqlite/lines.sql"), schema, &Self::DIALECT),
+            lease: own_statement!("sqlite/lease", schema, &Self::DIALECT),
+        }
+    }
+
+    fn named(own: &Statements) -> Vec<(&'static str, &Statement)> {
+        vec![("due_targets", &own.due_targets), ("append", own.inserts.one()), ("lines", own.inserts.lines()), ("lease", &own.lease)]
     }
 
     fn installed() -> &'static Installed<Self> {
@@ -73,7 +92,7 @@ impl Backend for Sqlite {
         SqlitePoolOptions::new().max_connections(connections).test_before_acquire(false).connect_lazy_with(options)
     }
 
-    async fn begin(pool: &SqlitePool) -> sqlx::Result<Transaction<'static, Sqlite>> {
+    async fn begin(pool: &SqlitePool, _: Option<Isolation>) -> sqlx::Result<Transaction<'static, Sqlite>> {
         loop {
             let conn = pool.acquire().await?;
             // When the disk is full SQLite rolls back by itself; sqlx's ROLLBACK then fails, and sqlx counts a transaction that is over
@@ -127,24 +146,44 @@ impl Backend for Sqlite {
         }
     }
 
-    async fn execute(conn: &mut SqliteConnection, sql: String) -> sqlx::Result<()> {
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(conn).await.map(drop)
+    fn collided(error: &sqlx::Error) -> bool {
+        matches!(code(error), Some(5 | 6))
     }
 
-    async fn schema_version(conn: &mut SqliteConnection, sql: &Statements) -> sqlx::Result<i64> {
-        let table: Option<i64> = sqlx::query_scalar(sql.meta_exists.sql()).fetch_optional(&mut *conn).await?;
-        if table.is_none() {
-            return Ok(0);
+    plain_answers!();
+
+    fn bind(arguments: &mut SqliteArguments, value: Value<'_>) -> Result<(), BoxDynError> {
+        match value {
+            Value::Int(int) => arguments.add(int),
+            Value::Text(text) => arguments.add(text.map(std::borrow::Cow::into_owned)),
+            Value::Id(id) => arguments.add(id),
+            Value::Bytes(bytes) => arguments.add(bytes.into_owned()),
+            Value::Published(time) => arguments.add(micros(time)),
+            Value::List(list) => arguments.add(list.json_with_ids_as_texts()),
+            Value::Column(_) => Err("SQLite takes whole lists".into()),
         }
-        Ok(sqlx::query_scalar(sql.schema_version.sql()).fetch_optional(conn).await?.unwrap_or(0))
     }
 
-    async fn set_schema_version(conn: &mut SqliteConnection, sql: &Statements, version: i64) -> sqlx::Result<()> {
-        sqlx::query(sql.set_schema_version.sql()).bind(version).execute(conn).await.map(drop)
+    fn int(row: &SqliteRow, column: usize) -> sqlx::Result<Option<i64>> {
+        row.try_get(column)
     }
 
-    async fn append(conn: &mut SqliteConnection, planned: &mut [Planned], lease: Duration, terms: Terms<'_>) -> sqlx::Result<()> {
-        append::append(conn, planned, lease, terms).await
+    fn time(row: &SqliteRow, column: usize) -> sqlx::Result<Option<OffsetDateTime>> {
+        Ok(row.try_get::<Option<i64>, _>(column)?.map(|millis| from_micros(millis.saturating_mul(1_000))))
+    }
+
+    fn published(row: &SqliteRow, column: usize) -> sqlx::Result<OffsetDateTime> {
+        row.try_get(column).map(from_micros)
+    }
+
+    async fn append(
+        conn: &mut SqliteConnection,
+        planned: &mut [Planned],
+        also: Option<Line>,
+        lease: Duration,
+        terms: Terms<'_>,
+    ) -> sqlx::Result<()> {
+        inserts::append::<Self>(conn, planned, also, lease, &terms.own.inserts, terms).await
     }
 
     async fn due(pool: &SqlitePool, request: &LeaseRequest, terms: Terms<'_>) -> sqlx::Result<Vec<TargetRequest>> {
@@ -154,62 +193,14 @@ impl Backend for Sqlite {
     async fn lease(pool: &SqlitePool, request: &LeaseRequest, terms: Terms<'_>) -> sqlx::Result<Leased> {
         lease::lease(pool, request, terms).await
     }
+}
 
-    async fn settle(conn: &mut SqliteConnection, settlements: &[Settlement], terms: Terms<'_>) -> sqlx::Result<SettledRows> {
-        settle::settle(conn, settlements, terms).await
-    }
+fn micros(time: OffsetDateTime) -> i64 {
+    i64::try_from(time.unix_timestamp_nanos() / 1_000).unwrap_or(i64::MAX)
+}
 
-    async fn lost(conn: &mut SqliteConnection, leases: &[Lease], terms: Terms<'_>) -> sqlx::Result<Vec<DeliveryId>> {
-        lease::lost(conn, leases, terms).await
-    }
-
-    async fn renew(pool: &SqlitePool, leases: &[Lease], lease: Duration, terms: Terms<'_>) -> sqlx::Result<Vec<DeliveryId>> {
-        lease::renew(pool, leases, lease, terms).await
-    }
-
-    async fn purge(conn: &mut SqliteConnection, archive_for: Option<Duration>, limit: u32, terms: Terms<'_>) -> sqlx::Result<u64> {
-        inspect::purge(conn, archive_for, limit, terms).await
-    }
-
-    async fn adopt(conn: &mut SqliteConnection, earlier: &str, present: &str, terms: Terms<'_>) -> sqlx::Result<u64> {
-        inspect::adopt(conn, earlier, present, terms).await
-    }
-
-    async fn stuck_keys(pool: &SqlitePool, limit: u32, terms: Terms<'_>) -> sqlx::Result<Vec<(String, String)>> {
-        inspect::stuck_keys(pool, limit, terms).await
-    }
-
-    async fn free_keys(conn: &mut SqliteConnection, lines: &[(&str, &str)], terms: Terms<'_>) -> sqlx::Result<u64> {
-        settle::free_keys(conn, lines, terms).await
-    }
-
-    async fn orphans(pool: &SqlitePool, known: &[Arc<str>], terms: Terms<'_>) -> sqlx::Result<Vec<Orphans>> {
-        inspect::orphans(pool, known, terms).await
-    }
-
-    async fn count_waiting(pool: &SqlitePool, sql: &Statements) -> sqlx::Result<u64> {
-        inspect::count(pool, &sql.count_waiting).await
-    }
-
-    async fn count_dead(pool: &SqlitePool, sql: &Statements) -> sqlx::Result<u64> {
-        inspect::count(pool, &sql.count_dead).await
-    }
-
-    async fn waiting(pool: &SqlitePool, filter: &Filter, terms: Terms<'_>) -> sqlx::Result<Vec<Waiting>> {
-        inspect::waiting(pool, filter, terms).await
-    }
-
-    async fn dead(pool: &SqlitePool, filter: &Filter, terms: Terms<'_>) -> sqlx::Result<Vec<DeadLetter>> {
-        inspect::dead(pool, filter, terms).await
-    }
-
-    async fn redrive(conn: &mut SqliteConnection, ids: &[DeliveryId], terms: Terms<'_>) -> sqlx::Result<u64> {
-        inspect::redrive(conn, ids, terms).await
-    }
-
-    async fn discard(conn: &mut SqliteConnection, ids: &[DeliveryId], terms: Terms<'_>) -> sqlx::Result<u64> {
-        inspect::discard(conn, ids, terms).await
-    }
+fn from_micros(micros: i64) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
 /// SQLite's primary result code; the extended one has it in its lowest byte.

@@ -1,6 +1,6 @@
 //! Invariant 9: what cannot be read goes to the dead letters alone; what nobody here knows stays.
 
-use crate::events::{Noted, NotedOfOld, Renumbered, RenumberedNext, copy, note, note_renamed, renumber, renumber_next, renumber_of_old};
+use crate::events::{NotedOfOld, Renumbered, RenumberedNext, copy, note, note_renamed, renumber, renumber_next, renumber_of_old};
 use crate::{Harness, Scene};
 use events_core::{Orphans, RelayOptions};
 use events_sqlx::{Filter, Outbox, OutboxBuilder, UnitOfWork, WaitingState};
@@ -97,7 +97,7 @@ pub async fn a_renamed_handler_delivers_what_waits_under_its_old_name<H: Harness
     scene.note.gate.close();
     Scene::<H>::publish(&new, [9]).await;
     assert_eq!(Scene::<H>::waiting(&new).await[0].target, "note.renamed", "new ones bear the new name");
-    assert_eq!(scene.note.done.all().last(), Some(&Noted { n: 2 }));
+    assert_eq!(scene.note.done.len(), 3);
 }
 
 // Invariant 9.

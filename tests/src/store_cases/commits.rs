@@ -97,7 +97,7 @@ pub async fn nothing_is_written_before_commit_and_then_all_at_once<H: Harness>()
         for n in 0..40 {
             work::<H>(uow, n).await?;
         }
-        Ok(H::numbers(uow.conn(), "SELECT count(*) FROM outbox".into()).await)
+        Ok(H::numbers(uow.conn(), "SELECT count(*) FROM outbox".into()).await?)
     });
     assert_eq!(before.await.unwrap(), [0]);
     assert_eq!(outbox.waiting().await.unwrap(), 80);

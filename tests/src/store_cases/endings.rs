@@ -105,11 +105,27 @@ pub async fn an_archive_keeps_delivered_deliveries_for_so_long<H: Harness>() {
 pub async fn purging_goes_on_until_nothing_is_left_to_purge<H: Harness>() {
     let scene = Scene::<H>::new().await;
     let limits = RelayOptions { hand_over: 0, ..RelayOptions::default() };
-    let outbox = scene.timeless().await.relay(limits).handler::<follow>().start_idle().await.unwrap();
+    let process = scene.timeless().await.relay(limits).retention(Retention::Archive(Duration::from_secs(60)));
+    let outbox = process.handler::<follow>().start_idle().await.unwrap();
     let run = outbox.run(async |uow: &mut UnitOfWork<H::Db>| (0..2_500).try_for_each(|line| uow.publish(Stepped { line, step: 1 })));
     run.await.unwrap();
     Scene::<H>::drain(&outbox).await;
-    assert_eq!(scene.count("outbox_key").await, 2_500);
+    assert_eq!((scene.count("outbox_key").await, scene.count("outbox_archive").await), (2_500, 2_500));
+    scene.clock.advance(Duration::from_secs(3_600));
     outbox.maintain().await.unwrap();
-    assert_eq!(scene.count("outbox_key").await, 0);
+    assert_eq!((scene.count("outbox_key").await, scene.count("outbox_archive").await), (0, 0));
+}
+
+pub async fn migrations_that_were_printed_and_applied_by_hand_do<H: Harness>() {
+    let scene = Scene::<H>::new().await;
+    let start = async || scene.process().await.handler::<follow>().without_migrations().start().await;
+    assert!(start().await.is_err());
+    scene.execute(events_sqlx::migrations_as_sql::<H::Db>(None).unwrap()).await;
+    let outbox = start().await.unwrap();
+    Scene::<H>::step(&outbox, 1, 1..=2).await;
+    Scene::<H>::until_delivered(&outbox).await;
+    assert_eq!(scene.follow.done.len(), 2);
+    outbox.shutdown().await;
+    // And whoever lets the outbox migrate finds nothing to do.
+    scene.process().await.handler::<follow>().start().await.unwrap().shutdown().await;
 }

@@ -25,7 +25,7 @@ fn outcomes() -> [Outcome; 4] {
         Outcome::Delivered,
         Outcome::Retry { delay, failures: Vec::new() },
         Outcome::HandBack { delay },
-        Outcome::Dead { reason: DeadReason::Terminal, failures: Vec::new() },
+        Outcome::Dead { reason: DeadReason::Terminal, failures: Vec::new(), blocks_key: false },
     ]
 }
 
@@ -222,4 +222,40 @@ pub async fn a_delivery_that_is_abandoned_too_often_goes_to_the_dead_letters<H: 
     let letter = outbox.dead_letters().list(&Filter::all()).await.unwrap().remove(0);
     assert_eq!((&*letter.reason, outbox.stats().dead), ("abandoned", 1));
     assert!(letter.failures[0].error.contains("its lease ran out 3 times"), "{:?}", letter.failures);
+}
+
+// Invariant 5: what counts is how often a lease ran out since the last attempt that came to an end.
+pub async fn an_attempt_that_came_to_an_end_forgets_the_leases_that_ran_out_before_it<H: Harness>() {
+    let scene = Scene::<H>::new().await;
+    let outbox = without_memory(&scene).await;
+    Scene::<H>::publish(&outbox, [1]).await;
+    for _ in 0..2 {
+        Scene::<H>::lease(&outbox, "note", 1, LEASE).await;
+        scene.clock.advance(LEASE);
+    }
+    let tried = Scene::<H>::lease(&outbox, "note", 1, LEASE).await.remove(0);
+    assert_eq!(tried.abandoned, 2);
+    let failed = Outcome::Retry { delay: Duration::ZERO, failures: Vec::new() };
+    outbox.store().settle(&[Scene::<H>::settlement(&tried, failed)]).await.unwrap();
+    let next = Scene::<H>::lease(&outbox, "note", 1, LEASE).await.remove(0);
+    assert_eq!((next.abandoned, next.failed), (0, 1));
+}
+
+// Invariants 4 and 5: another process may have it by then.
+pub async fn a_delivery_whose_lease_ran_out_while_it_waited_is_not_begun<H: Harness>() {
+    const EVENTS: usize = 100;
+    let scene = Scene::<H>::new().await;
+    scene.note.gate.close();
+    let limits = RelayOptions { lease: Duration::from_secs(1), ..RelayOptions::default() };
+    let (lease, process) = (limits.lease, scene.process().await.relay(limits).handler::<note>());
+    // Idle, so nobody renews.
+    let outbox = process.start_idle().await.unwrap();
+    Scene::<H>::publish(&outbox, 0..EVENTS as i64).await;
+    scene.note.begun.wait_for(1, LEASE).await;
+    tokio::time::sleep(lease).await;
+    let begun = scene.note.begun.len();
+    scene.note.gate.open();
+    Scene::<H>::settle(&outbox).await;
+    assert!(begun < EVENTS && scene.note.begun.len() == begun, "{begun} were begun in time, {} in all", scene.note.begun.len());
+    assert_eq!(outbox.stats().lease_lost, (EVENTS - begun) as u64);
 }

@@ -15,7 +15,10 @@ pub mod retries;
 pub mod savepoints;
 pub mod outside;
 pub mod transactional;
+pub mod settings;
 pub mod endings;
+pub mod leads;
+pub mod publish_only;
 
 use std::{future::Future, time::Duration};
 

@@ -1,34 +1,16 @@
 //! Invariant 7: events with the same key reach each target in commit order, and only the head of a key is deliverable.
 
+use super::key_heads::{leasable, steps, without_memory};
 use crate::events::{Audited, Noted, Stepped, audit, follow, note};
 use crate::{Harness, Scene};
 use events_core::test_kit::Fault;
-use events_core::{Backoff, Publication, RelayOptions, RetryPolicy, publish};
-use events_sqlx::{Backend, Filter, Outbox, UnitOfWork};
+use events_core::{Backoff, DeadReason, Outcome, Publication, RelayOptions, RetryPolicy, publish};
+use events_sqlx::{Backend, Filter, UnitOfWork};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::collections::HashMap;
 use std::time::Duration;
 
-const LEASE: Duration = Duration::from_secs(30);
 const SOON: Duration = Duration::from_secs(30);
-
-/// A process on a clock that stands still, whose events are all left to scanners.
-async fn without_memory<H: Harness>(scene: &Scene<H>) -> Outbox<H::Db> {
-    let limits = RelayOptions { hand_over: 0, ..RelayOptions::default() };
-    scene.timeless().await.relay(limits).handler::<follow>().start_idle().await.unwrap()
-}
-
-fn steps(line: i64, steps: impl IntoIterator<Item = i64>) -> Vec<Stepped> {
-    steps.into_iter().map(|step| Stepped { line, step }).collect()
-}
-
-/// Leases what can be leased, and opens it.
-async fn leasable<H: Harness>(outbox: &Outbox<H::Db>) -> Vec<Stepped> {
-    let mut heads: Vec<Stepped> =
-        Scene::<H>::lease(outbox, "follow", 100, LEASE).await.iter().map(|delivery| delivery.envelope.open().unwrap()).collect();
-    heads.sort_unstable_by_key(|event| (event.line, event.step));
-    heads
-}
 
 // Invariant 7.
 pub async fn with_many_writers_keys_failures_and_processes_every_key_keeps_commit_order<H: Harness>() {
@@ -94,7 +76,7 @@ pub async fn with_many_writers_keys_failures_and_processes_every_key_keeps_commi
 /// Takes the next number of a line and publishes it.
 async fn advance<H: Harness>(uow: &mut UnitOfWork<H::Db>, line: i64) -> anyhow::Result<()> {
     H::Db::execute(uow.conn(), format!("UPDATE business SET step = step + 1 WHERE n = {line}")).await?;
-    let step = H::numbers(uow.conn(), format!("SELECT step FROM business WHERE n = {line}")).await[0];
+    let step = H::numbers(uow.conn(), format!("SELECT step FROM business WHERE n = {line}")).await?[0];
     publish(Stepped { line, step })?;
     Ok(())
 }
@@ -175,4 +157,43 @@ pub async fn a_handler_that_was_renamed_keeps_the_order_of_what_waits_under_its_
     Scene::<H>::settle(&new).await;
     Scene::<H>::drain(&new).await;
     assert_eq!(scene.follow.done.all(), steps(1, 1..=6));
+}
+
+// Invariant 7: a new name is no reason to deliver twice.
+pub async fn a_handler_that_was_renamed_does_not_get_what_is_under_way_under_its_old_name<H: Harness>() {
+    let scene = Scene::<H>::new().await;
+    let old = without_memory(&scene).await;
+    Scene::<H>::step(&old, 1, 1..=2).await;
+    let head = Scene::<H>::lease(&old, "follow", 9, SOON).await.remove(0);
+    let new = scene.timeless().await.handler::<crate::events::follow_renamed>().start_idle().await.unwrap();
+    for name in ["follow", "follow.renamed"] {
+        assert!(Scene::<H>::lease(&new, name, 9, SOON).await.is_empty(), "the older process has it, whatever its name is: {name}");
+    }
+    let report = old.store().settle(&[Scene::<H>::settlement(&head, Outcome::Delivered)]).await.unwrap();
+    assert!(report.lost.is_empty());
+    // The older process does not know the line under its new name; maintenance frees it.
+    new.maintain().await.unwrap();
+    Scene::<H>::drain(&new).await;
+    assert_eq!((scene.follow.done.all(), new.waiting().await.unwrap()), (steps(1, [2]), 0));
+}
+
+// Invariant 7, with the policy that nothing may pass a dead letter.
+pub async fn a_dead_letter_goes_on_blocking_its_key_when_its_handler_was_renamed<H: Harness>() {
+    for behind in [0, 1] {
+        let scene = Scene::<H>::new().await;
+        let old = without_memory(&scene).await;
+        Scene::<H>::step(&old, 1, 1..=1 + behind).await;
+        let head = Scene::<H>::lease(&old, "follow", 9, SOON).await.remove(0);
+        let dead = Outcome::Dead { reason: DeadReason::Terminal, failures: Vec::new(), blocks_key: true };
+        old.store().settle(&[Scene::<H>::settlement(&head, dead)]).await.unwrap();
+        let new = scene.timeless().await.handler::<crate::events::follow_renamed>().start_idle().await.unwrap();
+        Scene::<H>::step(&new, 1, [2 + behind]).await;
+        new.maintain().await.unwrap();
+        Scene::<H>::drain(&new).await;
+        assert!(scene.follow.done.is_empty(), "{:?} passed it", scene.follow.done.all());
+        assert_eq!(new.dead_letters().discard(&Filter::all().target("follow.renamed")).await.unwrap(), 1);
+        Scene::<H>::drain(&new).await;
+        assert_eq!(scene.follow.done.all(), steps(1, 2..=2 + behind));
+        assert_eq!(scene.numbers("SELECT pending FROM outbox_key").await, [0, 0]);
+    }
 }

@@ -104,6 +104,9 @@ pub async fn a_key_over_the_limit_is_refused_at_publish<H: Harness>() {
         error.to_string(),
         "the key of the event on topic `test.stepped` has 256 bytes, more than the limit of 255; use a shorter key, such as an id"
     );
+    let run = outbox.run(async |uow: &mut UnitOfWork<H::Db>| uow.publish_with(step().key("a\0b")));
+    let error = run.await.unwrap_err();
+    assert!(matches!(error, Error::KeyWithNul { .. }), "{error}");
     assert_eq!(outbox.waiting().await.unwrap(), 0);
     let run = outbox.run(async |uow: &mut UnitOfWork<H::Db>| uow.publish_with(step().key("ü".repeat(127))));
     run.await.unwrap();

@@ -53,6 +53,30 @@ pub async fn exhausted_attempts_leave_a_dead_letter_with_its_whole_history<H: Ha
     assert_eq!(scene.copy.done.len(), 1);
 }
 
+/// Fails in every alphabet, at length, and with a NUL, which is no text to some databases.
+#[after_commit(manual, name = "note")]
+async fn grumble(_event: Noted) -> Result<(), DeliveryError> {
+    Err(DeliveryError::from(format!("\0 ü 🦀 ' \" \\ {}", "x".repeat(1_000_000))))
+}
+
+// Invariant 11: whatever a handler says, its delivery can be settled.
+pub async fn an_error_may_say_anything<H: Harness>() {
+    let scene = Scene::<H>::new().await;
+    let retry = RetryPolicy::default().attempts(2).backoff(Backoff::Fixed(SECOND));
+    let outbox = scene.timeless().await.retry(retry).handler::<grumble>().start_idle().await.unwrap();
+    Scene::<H>::publish(&outbox, [1, 2]).await;
+    Scene::<H>::settle(&outbox).await;
+    let waiting = Scene::<H>::waiting(&outbox).await;
+    assert_eq!(waiting.len(), 2);
+    for waiting in waiting {
+        let said = &waiting.failures[0].error;
+        assert!(said.contains("ü 🦀 ' \" \\ xxx") && said.len() < 20_000, "{} bytes: {:.40}", said.len(), said);
+    }
+    scene.clock.advance(SECOND);
+    Scene::<H>::drain(&outbox).await;
+    assert_eq!((outbox.waiting().await.unwrap(), outbox.dead_count().await.unwrap()), (0, 2));
+}
+
 // Invariant 11.
 pub async fn a_terminal_error_is_not_retried<H: Harness>() {
     let scene = Scene::<H>::new().await;

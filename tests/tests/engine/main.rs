@@ -4,8 +4,9 @@
 mod bad_input;
 mod bad_rows;
 mod commit_unknown;
+mod dead_letters;
 mod full_disk;
+mod leads;
 mod phases;
-mod plans;
 mod start_up;
 mod supervision;

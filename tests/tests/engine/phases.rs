@@ -31,7 +31,7 @@ struct TooMany(i64);
 #[before_commit(manual)]
 async fn check(event: &Ordered, uow: &mut UnitOfWork, State(checked): State<Seen<i64>>) -> Result<(), events_core::DeliveryError> {
     checked.push(event.n);
-    let count = OnSqlite::numbers(uow.conn(), "SELECT count(*) FROM business".into()).await[0];
+    let count = OnSqlite::numbers(uow.conn(), "SELECT count(*) FROM business".into()).await.unwrap()[0];
     match event.n {
         // Publishes itself anew, for ever.
         -1 => publish(Ordered { n: -1 })?,

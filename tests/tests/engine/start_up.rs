@@ -120,6 +120,18 @@ fn two_handlers_with_one_name() {
     assert_eq!(refused(builder), text);
 }
 
+#[tokio::test]
+async fn names_that_do_not_fit_their_column() {
+    const RULE: &str = "but it must have 1 to 255 bytes, and no NUL among them";
+    let mut builder = registry();
+    let name = "ü".repeat(128);
+    builder.allow_unrouted().transport(ScriptedTransport::new(&*name, Faults::none()));
+    assert_eq!(refused(builder), format!("the name of a target is \"transport:{name}\", {RULE}"));
+    let scene = Scene::<OnSqlite>::new().await;
+    let error = scene.process().await.source("/orders\0").start().await.unwrap_err();
+    assert_eq!(error.to_string(), format!("the source is \"/orders\\0\", {RULE}"));
+}
+
 #[test]
 fn two_transports_with_one_name() {
     let mut builder = registry();

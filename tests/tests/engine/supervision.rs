@@ -161,3 +161,21 @@ async fn a_handler_whose_commit_is_unknown_has_its_effect_once() {
         assert_eq!((outbox.stats().retried, outbox.stats().dead), (0, 0), "{how:?}");
     }
 }
+
+// Invariant 4: after an outage that outlasts its leases, a process leases its own deliveries again; what it has done it only settles.
+#[tokio::test]
+async fn what_was_done_during_an_outage_is_not_done_again_by_the_same_process() {
+    let (scene, troubles) = (Scene::<OnSqlite>::new().await, Troubles::default());
+    troubles.next("settle", [Broken::Error; 6]);
+    troubles.next("renew", [Broken::Error; 100]);
+    let lease = Duration::from_millis(300);
+    let outbox = start(&scene, &troubles, RelayOptions { lease, ..limits() }).await;
+    let published = std::time::Instant::now();
+    Scene::<OnSqlite>::publish(&outbox, 0..20).await;
+    Scene::<OnSqlite>::until_delivered(&outbox).await;
+    assert!(published.elapsed() > 2 * lease, "the scanner has seen them with leases that had run out");
+    assert_eq!((outbox.stats().lease_lost, outbox.stats().delivered_from_memory), (0, 20));
+    let mut begun: Vec<i64> = scene.note.begun.all().into_iter().map(|(event, _)| event.n).collect();
+    begun.sort_unstable();
+    assert_eq!(begun, (0..20).collect::<Vec<_>>());
+}

@@ -1,4 +1,4 @@
-use events_core::{Backoff, HandlerFn, Metadata, Phase, State, UnitOfWorkArg, after_commit, domain_event};
+use events_core::{Backoff, DeadLetterPolicy, HandlerFn, Metadata, Phase, State, UnitOfWorkArg, after_commit, domain_event};
 use serde::{Deserialize, Serialize};
 use std::{error::Error, sync::Arc, time::Duration};
 
@@ -25,6 +25,7 @@ async fn issue_ticket(_: OrderPaid) {}
     backoff = "1s..10m",
     timeout = "30s",
     concurrency = 8,
+    dead_letters = "block_key",
     manual,
 )]
 pub async fn print_ticket(
@@ -43,7 +44,7 @@ pub(crate) async fn book(mut event: OrderPaid, uow: &mut UnitOfWork, _: Metadata
     Ok(())
 }
 
-#[after_commit(backoff = "1s, 5s, 30s")]
+#[after_commit(backoff = "1s, 5s, 30s", dead_letters = "continue")]
 async fn call_back(_: OrderPaid, State(call): State<Arc<dyn Fn(&str) -> String + Send + Sync>>) -> Result<(), String> {
     let _ = call("order");
     Ok(())
@@ -76,11 +77,13 @@ fn main() {
 
     let plain = <issue_ticket as HandlerFn>::DESCRIPTOR;
     assert_eq!((plain.name, plain.phase, plain.event.topic), ("issue_ticket", Phase::AfterCommit, "order.paid"));
-    assert_eq!((plain.options.attempts, plain.options.backoff), (None, None));
+    assert_eq!((plain.options.attempts, plain.options.backoff, plain.options.dead_letters), (None, None, None));
 
     let print = <print_ticket as HandlerFn>::DESCRIPTOR;
     assert_eq!((print.name, print.renamed_from), ("ticketing.print", &["print", "print_ticket", "ticket-printer"][..]));
     assert_eq!((print.options.attempts, print.options.concurrency), (Some(5), Some(8)));
+    assert_eq!(print.options.dead_letters, Some(DeadLetterPolicy::BlockKey));
+    assert_eq!(<call_back as HandlerFn>::DESCRIPTOR.options.dead_letters, Some(DeadLetterPolicy::Continue));
     assert_eq!(print.options.timeout, Some(Duration::from_secs(30)));
     let doubling = Backoff::Exponential { first: Duration::from_secs(1), max: Duration::from_secs(600) };
     assert_eq!(print.options.backoff, Some(&doubling));

@@ -1,0 +1,2 @@
+-- Gives the other dead letters of :earlier, an earlier name of a target, its :present name.
+UPDATE {schema}outbox_dead FORCE INDEX (outbox_dead_of_target) SET target = :present WHERE target = :earlier AND NOT blocks

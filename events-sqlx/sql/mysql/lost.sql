@@ -1,0 +1,8 @@
+-- Which of the leases are lost.
+SELECT UNHEX(lease.id)
+FROM JSON_TABLE(:lease, '$[*]' COLUMNS (
+  id CHAR(32) CHARACTER SET ascii PATH '$[0]',
+  token CHAR(32) CHARACTER SET ascii PATH '$[1]'
+)) AS lease
+LEFT JOIN {schema}outbox AS o FORCE INDEX (PRIMARY) ON o.id = UNHEX(lease.id) AND o.lease_token = UNHEX(lease.token)
+WHERE o.id IS NULL

@@ -1,0 +1,1 @@
+UPDATE {schema}outbox_meta SET schema_version = :version

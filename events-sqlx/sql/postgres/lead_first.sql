@@ -1,0 +1,1 @@
+-- `lead` does this too.

@@ -1,0 +1,1 @@
+-- In PostgreSQL `free_heads` does this in the same trip.

@@ -1,0 +1,3 @@
+-- The same for the dead letters that block one of the keys.
+UPDATE {schema}outbox_dead SET target = :present
+WHERE target = :earlier AND blocks AND key IN (SELECT value ->> 0 FROM json_each(:key))

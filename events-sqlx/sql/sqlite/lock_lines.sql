@@ -1,0 +1,1 @@
+-- In SQLite whoever writes is alone.
