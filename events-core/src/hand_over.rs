@@ -51,7 +51,7 @@ impl Relay {
     pub async fn send_now(&self, events: Vec<Collected>) -> Result<(), Error> {
         for planned in self.plan(events)?.planned.drain(..) {
             let lane = &self.0.lanes[planned.lane];
-            let verdicts = self.0.deliver(lane, &[&planned.delivery]).await;
+            let verdicts = self.0.deliver(lane, std::iter::once(&planned.delivery)).await;
             let reason = match verdicts.into_iter().next() {
                 Some(Verdict::Settle(Outcome::Delivered) | Verdict::Settled { .. }) => continue,
                 Some(Verdict::Settle(Outcome::Retry { failures, .. } | Outcome::Dead { failures, .. })) => {

@@ -13,24 +13,20 @@ impl Engine {
     /// A worker of one lane: delivers until nothing waits.
     pub(crate) async fn work(self: Arc<Self>, lane: Arc<Lane>) {
         loop {
-            let (batch, low) = lane.pop();
+            let (mut batch, low) = lane.pop();
             if low {
                 self.wake.notify_one();
             }
             if batch.is_empty() {
                 return;
             }
-            let (alive, expired): (Vec<_>, Vec<_>) = batch.into_iter().partition(|flight| self.leases.is_alive(flight.delivery.lease.id));
-            for flight in expired {
-                // Another process may have it: starting it now could deliver it twice.
-                tracing::warn!(delivery = %flight.delivery.lease.id, "the lease was lost before the delivery began");
-                count(&self.counters.lease_lost, 1);
-            }
-            if alive.is_empty() {
+            // Another process may have what is expired: starting it now could deliver it twice.
+            batch.retain(|flight| self.is_leased(flight));
+            if batch.is_empty() {
                 continue;
             }
-            let guard = Running { engine: &self, flights: alive };
-            let verdicts = self.deliver(&lane, &guard.flights.iter().map(|flight| &flight.delivery).collect::<Vec<_>>()).await;
+            let guard = Running { engine: &self, flights: batch };
+            let verdicts = self.deliver(&lane, guard.flights.iter().map(|flight| &flight.delivery)).await;
             let flights = guard.finish();
             for (flight, verdict) in flights.into_iter().zip(verdicts) {
                 self.conclude(&lane, flight, verdict);
@@ -38,18 +34,28 @@ impl Engine {
         }
     }
 
+    /// Whether a delivery may still begin.
+    fn is_leased(&self, flight: &InFlight) -> bool {
+        let alive = self.leases.is_alive(flight.delivery.lease.id);
+        if !alive {
+            tracing::warn!(delivery = %flight.delivery.lease.id, "the lease was lost before the delivery began");
+            count(&self.counters.lease_lost, 1);
+        }
+        alive
+    }
+
     /// Takes deliveries of one lane to its target; one verdict each.
-    pub(crate) async fn deliver(&self, lane: &Lane, batch: &[&Delivery]) -> Vec<Verdict> {
+    pub(crate) async fn deliver(&self, lane: &Lane, batch: impl Iterator<Item = &Delivery> + Send) -> Vec<Verdict> {
         match &lane.target.kind {
             TargetKind::Handler(handler) => {
-                let mut verdicts = Vec::with_capacity(batch.len());
+                let mut verdicts = Vec::with_capacity(1);
                 for delivery in batch {
                     let store = &*self.store;
                     verdicts.push(call_handler(&self.registry, store, &self.counters, &lane.target, handler, delivery).await);
                 }
                 verdicts
             }
-            TargetKind::Transport(transport) => send_batch(&self.counters, &lane.target, &**transport, batch).await,
+            TargetKind::Transport(transport) => send_batch(&self.counters, &lane.target, &**transport, &batch.collect::<Vec<_>>()).await,
         }
     }
 

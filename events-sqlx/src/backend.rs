@@ -118,7 +118,7 @@ pub trait Backend: Database + sealed::Sealed {
     fn bind(arguments: &mut Self::Arguments, value: Value<'_>) -> Result<(), BoxDynError>;
 
     fn id(row: &Self::Row, column: usize) -> sqlx::Result<Uuid>;
-    fn text(row: &Self::Row, column: usize) -> sqlx::Result<Option<String>>;
+    fn text(row: &Self::Row, column: usize) -> sqlx::Result<Option<&str>>;
     fn int(row: &Self::Row, column: usize) -> sqlx::Result<Option<i64>>;
     fn bytes(row: &Self::Row, column: usize) -> sqlx::Result<Vec<u8>>;
     /// A time by the database's clock.
@@ -210,7 +210,7 @@ macro_rules! plain_answers {
             row.try_get(column)
         }
 
-        fn text(row: &Self::Row, column: usize) -> sqlx::Result<Option<String>> {
+        fn text(row: &Self::Row, column: usize) -> sqlx::Result<Option<&str>> {
             row.try_get(column)
         }
 

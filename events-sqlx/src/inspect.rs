@@ -33,7 +33,7 @@ pub(crate) async fn waiting<DB: Backend>(conn: &mut DB::Connection, filter: &Fil
             visible_at: DB::time(row, 16)?,
             failed,
             abandoned: count::<DB>(row, 12)?,
-            failures: history(DB::text(row, 14)?.as_deref(), DB::text(row, 13)?, failed),
+            failures: history(DB::text(row, 14)?, DB::text(row, 13)?, failed),
         })
     };
     rows.iter().map(read).collect()
@@ -49,7 +49,7 @@ pub(crate) async fn dead<DB: Backend>(conn: &mut DB::Connection, filter: &Filter
             envelope: envelope::<DB>(row),
             reason: text::<DB>(row, 12)?,
             attempts,
-            failures: history(DB::text(row, 14)?.as_deref(), DB::text(row, 13)?, attempts),
+            failures: history(DB::text(row, 14)?, DB::text(row, 13)?, attempts),
             died_at: DB::time(row, 15)?.unwrap_or(OffsetDateTime::UNIX_EPOCH),
             blocks_key: DB::int(row, 16)? == Some(1),
         })
@@ -86,7 +86,7 @@ async fn locked<DB: Backend>(conn: &mut DB::Connection, ids: &[DeliveryId], term
         // A key that cannot be read has no line.
         if let Some(key) = DB::text(row, 1).unwrap_or_default() {
             let lines = if DB::int(row, 3)? == Some(1) { &mut blocking } else { &mut adding };
-            lines.add((key, text::<DB>(row, 2)?), 1);
+            lines.add((key.to_owned(), text::<DB>(row, 2)?), 1);
         }
     }
     Ok(Letters { many: ids.len() as u64, ids: List::deliveries(&ids), adding, blocking })

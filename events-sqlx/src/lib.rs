@@ -11,6 +11,7 @@ mod unit_of_work;
 mod options;
 mod lines;
 mod statements;
+mod stored;
 mod channel;
 mod owner;
 mod values;

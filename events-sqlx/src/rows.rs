@@ -19,13 +19,13 @@ pub(crate) fn envelope<DB: Backend>(row: &DB::Row) -> Result<Envelope, String> {
     let version = DB::int(row, 4).map_err(unreadable)?.ok_or_else(|| missing("version"))?;
     Ok(Envelope {
         id: EventId(DB::id(row, 1).map_err(unreadable)?),
-        topic: Cow::Owned(text(3, "topic")?),
+        topic: Cow::Owned(text(3, "topic")?.to_owned()),
         version: u16::try_from(version).map_err(|_| format!("the column `version` is {version}, which is no version"))?,
-        key: DB::text(row, 5).map_err(unreadable)?,
+        key: DB::text(row, 5).map_err(unreadable)?.map(str::to_owned),
         payload: DB::bytes(row, 6).map_err(unreadable)?.into(),
-        content_type: interned(&text(7, "content_type")?),
+        content_type: interned(text(7, "content_type")?),
         source: Arc::from(text(8, "source")?),
-        headers: headers(&text(9, "headers")?)?,
+        headers: headers(text(9, "headers")?)?,
         occurred_at: DB::published(row, 10).map_err(unreadable)?,
     })
 }
@@ -37,7 +37,7 @@ pub(crate) fn count<DB: Backend>(row: &DB::Row, column: usize) -> sqlx::Result<u
 
 /// A text that is never NULL.
 pub(crate) fn text<DB: Backend>(row: &DB::Row, column: usize) -> sqlx::Result<String> {
-    Ok(DB::text(row, column)?.unwrap_or_default())
+    Ok(DB::text(row, column)?.unwrap_or_default().to_owned())
 }
 
 pub(crate) fn interned(content_type: &str) -> Cow<'static, str> {
@@ -57,10 +57,10 @@ pub(crate) fn failures(json: Option<&str>) -> Vec<Failure> {
 }
 
 /// The history of a delivery; where it cannot be read, the last error still can.
-pub(crate) fn history(json: Option<&str>, last_error: Option<String>, attempt: u32) -> Vec<Failure> {
+pub(crate) fn history(json: Option<&str>, last_error: Option<&str>, attempt: u32) -> Vec<Failure> {
     let failures = failures(json);
     match last_error {
-        Some(error) if failures.is_empty() => vec![Failure { attempt, at: OffsetDateTime::UNIX_EPOCH, error }],
+        Some(error) if failures.is_empty() => vec![Failure { attempt, at: OffsetDateTime::UNIX_EPOCH, error: error.to_owned() }],
         _ => failures,
     }
 }
@@ -80,8 +80,8 @@ pub(crate) fn leased<DB: Backend>(rows: &[DB::Row], request: &LeaseRequest) -> s
     let mut leased = Leased::default();
     for row in rows {
         let lease = Lease { id: DeliveryId(DB::id(row, 0)?), token: request.token };
-        let name = text::<DB>(row, 2)?;
-        let Some(target) = request.targets.iter().find(|target| *target.name == *name) else { continue };
+        let name = DB::text(row, 2)?.unwrap_or_default();
+        let Some(target) = request.targets.iter().find(|target| &*target.name == name) else { continue };
         match envelope::<DB>(row) {
             Ok(envelope) => leased.deliveries.push(Delivery {
                 lease,
@@ -89,10 +89,10 @@ pub(crate) fn leased<DB: Backend>(rows: &[DB::Row], request: &LeaseRequest) -> s
                 envelope: Arc::new(envelope),
                 failed: count::<DB>(row, 11)?,
                 abandoned: count::<DB>(row, 12)?,
-                failures: failures(DB::text(row, 13).unwrap_or_default().as_deref()),
+                failures: failures(DB::text(row, 13).unwrap_or_default()),
             }),
             Err(error) => {
-                let key = DB::text(row, 5).unwrap_or_default();
+                let key = DB::text(row, 5).unwrap_or_default().map(str::to_owned);
                 leased.unreadable.push(Unreadable { lease, target: Arc::clone(&target.name), key, error });
             }
         }

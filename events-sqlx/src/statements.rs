@@ -84,6 +84,17 @@ impl Statement {
         Self { sql: Arc::from(sql), parameters: Arc::from(parameters) }
     }
 
+    /// The statement of a text that says `?` for each value. Has no parameters with names; values are given in their order.
+    pub(crate) fn positional(sql: &str, schema: &Schema, dialect: &Dialect) -> Self {
+        let statement = Self::new(sql, schema, dialect);
+        if dialect.marks != Marks::Dollar {
+            return statement;
+        }
+        let parts = statement.sql.split('?').enumerate();
+        let sql: String = parts.map(|(n, part)| if n == 0 { part.to_owned() } else { format!("${n}{part}") }).collect();
+        Self { sql: Arc::from(sql), ..statement }
+    }
+
     /// The statement as text.
     #[cfg(feature = "test-kit")]
     pub(crate) fn text(&self) -> &str {

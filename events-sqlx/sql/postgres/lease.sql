@@ -2,10 +2,10 @@
 -- A token that is still there belongs to a lease that ran out. An array, because joined to `due`, whose size the planner guesses too
 -- high, the whole table would be read.
 WITH due AS MATERIALIZED (
-  SELECT picked.id
+  SELECT picked.place
   FROM unnest(:wanted.target::text[], :wanted.most::bigint[]) AS wanted (target, most)
   CROSS JOIN LATERAL (
-    SELECT o.id FROM {schema}outbox AS o
+    SELECT o.ctid AS place FROM {schema}outbox AS o
     WHERE o.target = wanted.target
       AND o.visible_at <= coalesce(to_timestamp(:now::float8 / 1000), statement_timestamp())
       AND (o.key IS NULL OR NOT EXISTS (
@@ -21,7 +21,7 @@ UPDATE {schema}outbox AS o SET
   lease_token = :token,
   visible_at = {now} + :lease::bigint * interval '1 millisecond',
   abandoned = o.abandoned + (o.lease_token IS NOT NULL)::integer
-WHERE o.id = ANY (ARRAY(SELECT due.id FROM due))
+WHERE o.ctid = ANY (ARRAY(SELECT due.place FROM due))
 RETURNING
   o.id, o.event_id, o.target, o.topic, o.version, o.key, o.payload, o.content_type, o.source, o.headers, o.occurred_at,
   o.attempt, o.abandoned, o.failures

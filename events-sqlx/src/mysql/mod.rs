@@ -38,6 +38,7 @@ type Terms<'a> = crate::backend::Terms<'a, MySql>;
 pub struct Statements {
     due_targets: DueTargets,
     inserts: Inserts,
+    lines: Statement,
     lease_find: Statement,
     lease_lock: Statement,
     lease_pick: Statement,
@@ -71,7 +72,8 @@ impl Backend for MySql {
         let (head, row) = (include_str!("../../sql/mysql/append.sql"), include_str!("../../sql/mysql/append_row.sql"));
         Statements {
             due_targets: DueTargets::of(schema, &Self::DIALECT),
-            inserts: Inserts::of(head, row, include_str!("../../sql/mysql/lines.sql"), schema, &Self::DIALECT),
+            inserts: Inserts::of(head, row, schema, &Self::DIALECT),
+            lines: own_statement!("mysql/lines", schema, &Self::DIALECT),
             lease_find: own_statement!("mysql/lease_find", schema, &Self::DIALECT),
             lease_lock: own_statement!("mysql/lease_lock", schema, &Self::DIALECT),
             lease_pick: own_statement!("mysql/lease_pick", schema, &Self::DIALECT),
@@ -83,7 +85,7 @@ impl Backend for MySql {
         vec![
             ("due_target", own.due_targets.one()),
             ("append", own.inserts.one()),
-            ("lines", own.inserts.lines()),
+            ("lines", &own.lines),
             ("lease_find", &own.lease_find),
             ("lease_lock", &own.lease_lock),
             ("lease_pick", &own.lease_pick),
@@ -202,7 +204,7 @@ impl Backend for MySql {
         lease: Duration,
         terms: Terms<'_>,
     ) -> sqlx::Result<()> {
-        inserts::append::<Self>(conn, planned, also, lease, &terms.own.inserts, terms).await
+        inserts::append::<Self>(conn, planned, also, lease, (&terms.own.inserts, &terms.own.lines), terms).await
     }
 
     async fn due(pool: &MySqlPool, request: &LeaseRequest, terms: Terms<'_>) -> sqlx::Result<Vec<TargetRequest>> {

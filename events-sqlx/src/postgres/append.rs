@@ -3,10 +3,11 @@
 use crate::backend::{Backend, fetch, run};
 use crate::lines::{Line, Lines};
 use crate::postgres::Terms;
+use crate::stored::bind_delivery;
 use crate::values::{Column, List, Values};
-use events_core::{Planned, millis_of};
+use events_core::{LeaseToken, Planned, millis_of};
 use sqlx::Postgres;
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgArguments, PgConnection};
 use std::time::Duration;
 
 pub(crate) async fn append(
@@ -16,17 +17,66 @@ pub(crate) async fn append(
     lease: Duration,
     terms: Terms<'_>,
 ) -> sqlx::Result<()> {
-    let mut lines = Lines::of(planned);
-    if lines.is_empty() {
-        let rows = rows(planned, lease)?;
-        return run::<Postgres>(conn, &terms.own.append, &Values::list("row", &rows), terms.now).await.map(drop);
+    let lines = Lines::of(planned);
+    if !lines.is_empty() {
+        return append_keyed(conn, planned, lines, also, lease, terms).await;
     }
+    // The most common unit of work has one event for one target: arrays of one would cost the server a quarter more.
+    if let [row] = &*planned {
+        let mut arguments = PgArguments::default();
+        bind_delivery::<Postgres>(&mut arguments, row, None, lease, terms.now)?;
+        return Postgres::run(conn, &terms.own.append_one, arguments).await.map(drop);
+    }
+    // What is the same for all rows is given once; a second run is a matter of form.
+    for rows in planned.chunk_by(|one, other| common(one) == common(other)) {
+        let Some(first) = rows.first() else { continue };
+        let (content_type, source, _) = common(first);
+        // NULL is a delivery that is leased.
+        let delays = rows.iter().map(|row| (!row.is_leased()).then(|| millis_of(row.delay())));
+        let list = list(rows)?.column("delay", Column::Ints(delays.collect()));
+        let values = Values::list("row", &list)
+            .text("content_type", content_type)
+            .text("source", source)
+            .id("token", first.delivery().lease.token.0)
+            .int("lease", millis_of(lease));
+        run::<Postgres>(conn, &terms.own.append, &values, terms.now).await?;
+    }
+    Ok(())
+}
+
+/// What the deliveries of one unit of work have in common.
+fn common(row: &Planned) -> (&str, &str, LeaseToken) {
+    let delivery = row.delivery();
+    (&delivery.envelope.content_type, &delivery.envelope.source, delivery.lease.token)
+}
+
+async fn append_keyed(
+    conn: &mut PgConnection,
+    planned: &mut [Planned],
+    mut lines: Lines,
+    also: Option<Line>,
+    lease: Duration,
+    terms: Terms<'_>,
+) -> sqlx::Result<()> {
     if let Some(line) = also {
         lines.add(line, 0);
     }
     let places = lines.place(planned);
-    let rows = rows(planned, lease)?
-        .column("key", Column::Texts(planned.iter().map(|row| row.delivery().envelope.key.clone()).collect()))
+    let envelopes = || planned.iter().map(|row| &*row.delivery().envelope);
+    // NULL times anything is NULL: that is how a row waits for its key, or has no delay.
+    let visible_in = planned.iter().map(|row| {
+        let delay = millis_of(row.delay());
+        (!row.waits_for_key()).then(|| if row.is_leased() { millis_of(lease) } else { delay })
+    });
+    let delay = planned.iter().map(|row| Some(millis_of(row.delay())).filter(|delay| *delay > 0));
+    let token = planned.iter().map(|row| row.is_leased().then_some(row.delivery().lease.token.0));
+    let rows = list(planned)?
+        .texts("content_type", envelopes().map(|envelope| &*envelope.content_type))
+        .texts("source", envelopes().map(|envelope| &*envelope.source))
+        .column("visible_in", Column::Ints(visible_in.collect()))
+        .column("delay", Column::Ints(delay.collect()))
+        .column("lease_token", Column::Ids(token.collect()))
+        .column("key", Column::Texts(envelopes().map(|envelope| envelope.key.clone()).collect()))
         .column("events", Column::Ints(places.iter().map(|place| place.map(|place| place.events)).collect()))
         .column("behind", Column::Ints(places.iter().map(|place| place.map(|place| place.behind)).collect()));
     let lines = lines.list();
@@ -40,18 +90,11 @@ pub(crate) async fn append(
     Ok(())
 }
 
-/// The rows of one INSERT, column by column.
-fn rows(planned: &[Planned], lease: Duration) -> sqlx::Result<List> {
+/// What every row has of its own, column by column.
+fn list(planned: &[Planned]) -> sqlx::Result<List> {
     let deliveries = || planned.iter().map(Planned::delivery);
     let envelopes = || deliveries().map(|delivery| &*delivery.envelope);
     let headers = envelopes().map(|envelope| serde_json::to_string(&envelope.headers)).collect::<Result<Vec<_>, _>>();
-    // NULL times anything is NULL: that is how a row waits for its key, or has no delay.
-    let visible_in = planned.iter().map(|row| {
-        let delay = millis_of(row.delay());
-        (!row.waits_for_key()).then(|| if row.is_leased() { millis_of(lease) } else { delay })
-    });
-    let delay = planned.iter().map(|row| Some(millis_of(row.delay())).filter(|delay| *delay > 0));
-    let token = planned.iter().map(|row| row.is_leased().then_some(row.delivery().lease.token.0));
     Ok(List::default()
         .ids("id", deliveries().map(|delivery| delivery.lease.id.0))
         .ids("event_id", envelopes().map(|envelope| envelope.id.0))
@@ -59,11 +102,6 @@ fn rows(planned: &[Planned], lease: Duration) -> sqlx::Result<List> {
         .texts("topic", envelopes().map(|envelope| &*envelope.topic))
         .ints("version", envelopes().map(|envelope| i64::from(envelope.version)))
         .column("payload", Column::Bytes(envelopes().map(|envelope| envelope.payload.to_vec()).collect()))
-        .texts("content_type", envelopes().map(|envelope| &*envelope.content_type))
-        .texts("source", envelopes().map(|envelope| &*envelope.source))
         .texts("headers", headers.map_err(|error| sqlx::Error::Encode(error.into()))?)
-        .column("occurred_at", Column::Published(envelopes().map(|envelope| envelope.occurred_at).collect()))
-        .column("visible_in", Column::Ints(visible_in.collect()))
-        .column("delay", Column::Ints(delay.collect()))
-        .column("lease_token", Column::Ids(token.collect())))
+        .column("occurred_at", Column::Published(envelopes().map(|envelope| envelope.occurred_at).collect())))
 }

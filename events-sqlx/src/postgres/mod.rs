@@ -20,7 +20,7 @@ use events_core::{Error, LeaseRequest, Leased, Planned, TargetRequest};
 use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgArguments, PgConnection, PgPoolOptions, PgRow};
 use sqlx::types::Uuid;
-use sqlx::{Arguments, AssertSqlSafe, PgPool, Postgres, Row, Transaction};
+use sqlx::{Arguments, AssertSqlSafe, Column as _, PgPool, Postgres, Row, Transaction, Type};
 use std::{sync::Arc, time::Duration};
 use time::OffsetDateTime;
 
@@ -39,6 +39,7 @@ type Terms<'a> = crate::backend::Terms<'a, Postgres>;
 pub struct Statements {
     announce: Statement,
     append: Statement,
+    append_one: Statement,
     append_keyed: Statement,
     lease: Statement,
 }
@@ -68,13 +69,20 @@ impl Backend for Postgres {
         Statements {
             announce: own_statement!("postgres/announce", schema, &Self::DIALECT),
             append: own_statement!("postgres/append", schema, &Self::DIALECT),
+            append_one: Statement::positional(include_str!("../../sql/postgres/append_one.sql"), schema, &Self::DIALECT),
             append_keyed: own_statement!("postgres/append_keyed", schema, &Self::DIALECT),
             lease: own_statement!("postgres/lease", schema, &Self::DIALECT),
         }
     }
 
     fn named(own: &Statements) -> Vec<(&'static str, &Statement)> {
-        vec![("announce", &own.announce), ("append", &own.append), ("append_keyed", &own.append_keyed), ("lease", &own.lease)]
+        vec![
+            ("announce", &own.announce),
+            ("append", &own.append),
+            ("append_one", &own.append_one),
+            ("append_keyed", &own.append_keyed),
+            ("lease", &own.lease),
+        ]
     }
 
     fn installed() -> &'static Installed<Self> {
@@ -163,8 +171,10 @@ impl Backend for Postgres {
     }
 
     fn int(row: &PgRow, column: usize) -> sqlx::Result<Option<i64>> {
-        // Versions and counts are `integer`, places and counts of rows `bigint`.
-        row.try_get(column).or_else(|_| Ok(row.try_get::<Option<i32>, _>(column)?.map(i64::from)))
+        // Versions and counts are `integer`, places and counts of rows `bigint`. To try one and then the other would make an error with
+        // its text for each value of the other.
+        let small = <i32 as Type<Postgres>>::compatible(row.column(column).type_info());
+        if small { Ok(row.try_get::<Option<i32>, _>(column)?.map(i64::from)) } else { row.try_get(column) }
     }
 
     fn time(row: &PgRow, column: usize) -> sqlx::Result<Option<OffsetDateTime>> {

@@ -43,6 +43,7 @@ type Terms<'a> = crate::backend::Terms<'a, Sqlite>;
 pub struct Statements {
     due_targets: Statement,
     inserts: Inserts,
+    lines: Statement,
     lease: Statement,
 }
 
@@ -69,13 +70,14 @@ impl Backend for Sqlite {
         let (head, row) = (include_str!("../../sql/sqlite/append.sql"), include_str!("../../sql/sqlite/append_row.sql"));
         Statements {
             due_targets: own_statement!("sqlite/due_targets", schema, &Self::DIALECT),
-            inserts: Inserts::of(head, row, include_str!("../../sql/sqlite/lines.sql"), schema, &Self::DIALECT),
+            inserts: Inserts::of(head, row, schema, &Self::DIALECT),
+            lines: own_statement!("sqlite/lines", schema, &Self::DIALECT),
             lease: own_statement!("sqlite/lease", schema, &Self::DIALECT),
         }
     }
 
     fn named(own: &Statements) -> Vec<(&'static str, &Statement)> {
-        vec![("due_targets", &own.due_targets), ("append", own.inserts.one()), ("lines", own.inserts.lines()), ("lease", &own.lease)]
+        vec![("due_targets", &own.due_targets), ("append", own.inserts.one()), ("lines", &own.lines), ("lease", &own.lease)]
     }
 
     fn installed() -> &'static Installed<Self> {
@@ -183,7 +185,7 @@ impl Backend for Sqlite {
         lease: Duration,
         terms: Terms<'_>,
     ) -> sqlx::Result<()> {
-        inserts::append::<Self>(conn, planned, also, lease, &terms.own.inserts, terms).await
+        inserts::append::<Self>(conn, planned, also, lease, (&terms.own.inserts, &terms.own.lines), terms).await
     }
 
     async fn due(pool: &SqlitePool, request: &LeaseRequest, terms: Terms<'_>) -> sqlx::Result<Vec<TargetRequest>> {
