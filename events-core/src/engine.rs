@@ -51,6 +51,15 @@ pub(crate) struct Engine {
     pub(crate) runtime: Handle,
 }
 
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // Idle workers hold their lane, and their lane holds them.
+        for lane in &self.lanes {
+            lane.abort();
+        }
+    }
+}
+
 impl Engine {
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Acquire)
@@ -67,7 +76,7 @@ impl Engine {
         }
         for (index, flights) in by_lane {
             let lane = &self.lanes[index];
-            lane.push(&self.runtime, flights, || Arc::clone(self).work(Arc::clone(lane)));
+            lane.push(&self.runtime, flights, || Self::work(Arc::downgrade(self), Arc::clone(lane)));
         }
     }
 

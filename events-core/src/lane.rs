@@ -12,7 +12,11 @@ use std::sync::{
     },
 };
 use std::time::{Duration, Instant};
-use tokio::{runtime::Handle, sync::OwnedSemaphorePermit, task::JoinSet};
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+};
 
 /// The first pause of an unavailable target, the last, and what makes the scanner's appetite grow or shrink.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -66,11 +70,16 @@ pub(crate) struct Lane {
     payload: AtomicUsize,
     state: Mutex<State>,
     workers: Mutex<JoinSet<()>>,
+    /// A permit per idle worker that was called.
+    calls: Semaphore,
 }
 
 struct State {
     waiting: VecDeque<InFlight>,
+    /// Workers that were called or started, and have not run out of deliveries yet.
     running: usize,
+    /// Workers that wait to be called.
+    idle: usize,
     breaker: Breaker,
     /// How many deliveries the scanner keeps in memory; it follows the target's speed.
     window: usize,
@@ -102,8 +111,16 @@ impl Lane {
             hand_over,
             max_window: max_window.max(FIRST_WINDOW),
             payload: AtomicUsize::new(0),
-            state: Mutex::new(State { waiting: VecDeque::new(), running: 0, breaker: Breaker::Closed, window: FIRST_WINDOW, filled: None }),
+            state: Mutex::new(State {
+                waiting: VecDeque::new(),
+                running: 0,
+                idle: 0,
+                breaker: Breaker::Closed,
+                window: FIRST_WINDOW,
+                filled: None,
+            }),
             workers: Mutex::default(),
+            calls: Semaphore::new(0),
         }
     }
 
@@ -164,37 +181,49 @@ impl Lane {
         self.state().filled = Some(Instant::now());
     }
 
-    /// Puts deliveries in line and starts as many workers as are useful.
+    /// Puts deliveries in line and gets as many workers going as are useful. Idle ones are called: a task for each delivery would cost more
+    /// than most handlers.
     pub(crate) fn push<F>(&self, runtime: &Handle, arrivals: impl IntoIterator<Item = InFlight>, worker: impl Fn() -> F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let start = {
+        let (call, start) = {
             let mut state = self.state();
             state.waiting.extend(arrivals);
             let useful = state.waiting.len().div_ceil(self.target.max_batch);
-            let start = self.target.concurrency.saturating_sub(state.running).min(useful);
-            state.running += start;
-            start
+            let more = self.target.concurrency.saturating_sub(state.running).min(useful);
+            let call = more.min(state.idle);
+            state.running += more;
+            state.idle -= call;
+            (call, more - call)
         };
+        self.calls.add_permits(call);
         if start > 0 {
             let mut workers = self.workers();
-            while workers.try_join_next().is_some() {}
             for _ in 0..start {
                 workers.spawn_on(worker(), runtime);
             }
         }
     }
 
-    /// The next deliveries for a worker. An empty batch ends the worker. The flag says that the scanner should bring more.
+    /// The next deliveries for a worker. After an empty batch it must wait to be called. The flag says that the scanner should bring more.
     pub(crate) fn pop(&self) -> (Vec<InFlight>, bool) {
         let mut state = self.state();
         let many = state.waiting.len().min(self.target.max_batch);
         let batch: Vec<InFlight> = state.waiting.drain(..many).collect();
         if batch.is_empty() {
             state.running -= 1;
+            state.idle += 1;
         }
         (batch, state.is_low())
+    }
+
+    /// Waits until an idle worker is called. Every call reaches one worker, even if that has not come to wait yet.
+    pub(crate) async fn called(&self) {
+        // It is never closed.
+        if let Ok(call) = self.calls.acquire().await {
+            call.forget();
+        }
     }
 
     /// Whether the scanner should bring more.
@@ -230,7 +259,7 @@ impl Lane {
         self.state().waiting.drain(..).collect()
     }
 
-    /// Aborts what is running.
+    /// Ends the workers, whatever they are doing.
     pub(crate) fn abort(&self) {
         self.workers().abort_all();
     }

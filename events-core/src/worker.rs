@@ -6,12 +6,21 @@ use crate::lane::{InFlight, Lane, Source};
 use crate::registry::TargetKind;
 use crate::stats::count;
 use crate::{Delivery, Outcome};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 impl Engine {
-    /// A worker of one lane: delivers until nothing waits.
-    pub(crate) async fn work(self: Arc<Self>, lane: Arc<Lane>) {
+    /// A worker of one lane: delivers until nothing waits, and when it is called again. While idle it does not keep the engine.
+    pub(crate) async fn work(engine: Weak<Self>, lane: Arc<Lane>) {
+        while let Some(engine) = engine.upgrade() {
+            engine.work_off(&lane).await;
+            drop(engine);
+            lane.called().await;
+        }
+    }
+
+    /// Delivers until nothing waits.
+    async fn work_off(&self, lane: &Lane) {
         loop {
             let (mut batch, low) = lane.pop();
             if low {
@@ -25,11 +34,11 @@ impl Engine {
             if batch.is_empty() {
                 continue;
             }
-            let guard = Running { engine: &self, flights: batch };
-            let verdicts = self.deliver(&lane, guard.flights.iter().map(|flight| &flight.delivery)).await;
+            let guard = Running { engine: self, flights: batch };
+            let verdicts = self.deliver(lane, guard.flights.iter().map(|flight| &flight.delivery)).await;
             let flights = guard.finish();
             for (flight, verdict) in flights.into_iter().zip(verdicts) {
-                self.conclude(&lane, flight, verdict);
+                self.conclude(lane, flight, verdict);
             }
         }
     }
