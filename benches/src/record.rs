@@ -81,6 +81,11 @@ impl Record {
         }
     }
 
+    /// Processor time of this process and of the server together: what one saves by giving it to the other is no saving.
+    pub(crate) fn all_cpu(&self) -> Option<f64> {
+        Some(self.cpu_s_per_million? + self.server_cpu_s_per_million.unwrap_or_default())
+    }
+
     /// The cells of a row, as text.
     pub(crate) fn cells(&self) -> [String; 14] {
         let count = |count: Option<u64>| count.map_or_else(|| "-".into(), |count| count.to_string());

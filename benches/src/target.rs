@@ -71,7 +71,7 @@ impl Target {
                 to_floor(case, tasks, &|it| it.wal_bytes_per_event),
                 Limit::AtMost(1.0),
             ));
-            all.push(target(&format!("{case}, CPU to floor"), to_floor(case, tasks, &|it| it.cpu_s_per_million), Limit::AtMost(1.1)));
+            all.push(target(&format!("{case}, CPU to floor"), to_floor(case, tasks, &Record::all_cpu), Limit::AtMost(1.1)));
         }
         all.extend([
             target("latency, p99 in ms", millis("latency"), Limit::AtMost(3.0)),

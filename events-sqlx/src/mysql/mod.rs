@@ -147,10 +147,10 @@ impl Backend for MySql {
 
     fn commit_failure(error: &sqlx::Error) -> CommitFailure {
         match code(error) {
-            // The server was stopped, or the statement or the connection ended by somebody, perhaps after COMMIT had been carried out.
-            Some(1053 | 1077..=1079 | 1152 | 1158..=1161 | 1184 | 1317 | 1927) => CommitFailure::Unknown,
-            Some(_) => CommitFailure::RolledBack,
-            None => CommitFailure::Unknown,
+            // A collision (also one that Galera finds at COMMIT), a read-only server, a veto of group replication. Any other error may come
+            // when the transaction was committed: 1180, for one, or one of those of a server that is being stopped.
+            Some(1020 | 1205 | 1213 | 1290 | 1792 | 1836 | 3101) => CommitFailure::RolledBack,
+            _ => CommitFailure::Unknown,
         }
     }
 
