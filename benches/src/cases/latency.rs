@@ -3,9 +3,7 @@
 use crate::cases::Bench;
 use crate::child::Child;
 use crate::database::Database;
-use crate::events::{Arrivals, Kind, Order, Urgent, note_arrival, now_micros};
-use crate::load::Load;
-use crate::publisher::Unit;
+use crate::events::{Arrivals, Order, Urgent, note_arrival, now_micros};
 use crate::record::Record;
 use crate::sample::{Latencies, Sample};
 use crate::system::System;
@@ -19,22 +17,27 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval_at};
 
 const TASKS: u32 = 8;
+/// As good as none.
+const NO_PAUSE: Duration = Duration::from_nanos(1);
+/// What is published first is not counted: connections are opened, statements prepared, and the relay learns how fast the handler is.
+const WARM_UP: Duration = Duration::from_millis(500);
 /// How long the last deliveries may take.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 pub(crate) async fn measure<S: System>(bench: &mut Bench<S>) -> anyhow::Result<()> {
-    let load = Load {
-        tasks: TASKS as usize,
-        unit: Unit { kind: Kind::Plain, events: 1, delivered: true },
-        time: bench.scale.time.max(Duration::from_secs(1)),
-    };
-    let most = load.measure(&bench.database, Variant::Ours, &bench.peers).await?.per_second();
-    let every = Duration::from_secs_f64(f64::from(TASKS) / (most / 2.0));
-    let time = bench.scale.latency;
-    let (inside, outside) = (in_process(&bench.database, every, time).await?, from_another(&bench.database, every, time).await?);
+    let (database, time) = (&bench.database, WARM_UP + bench.scale.latency);
+    let probe = WARM_UP + Duration::from_secs(1);
+    // Without a pause between two units of work each task is as fast as it can be.
+    let inside = in_process(database, half_of(&in_process(database, NO_PAUSE, probe).await?), time).await?;
+    let outside = from_another(database, half_of(&from_another(database, NO_PAUSE, probe).await?), time).await?;
     bench.note([Record::of_sample::<S>("latency", Variant::Ours, TASKS as usize, &inside)]);
     bench.note([Record::of_sample::<S>("latency-other-process", Variant::Ours, TASKS as usize, &outside)]);
     Ok(())
+}
+
+/// How often each task publishes at half the load that was possible.
+fn half_of(most: &Sample) -> Duration {
+    Duration::from_secs_f64(f64::from(TASKS) / (most.per_second() / 2.0))
 }
 
 async fn in_process<S: System>(database: &Database<S>, every: Duration, time: Duration) -> anyhow::Result<Sample> {
@@ -44,11 +47,12 @@ async fn in_process<S: System>(database: &Database<S>, every: Duration, time: Du
     let outbox = builder.start().await?;
     let meter = database.meter().await?;
     let committed = publish_evenly(&outbox, every, time).await?;
-    let (took, events) = (meter.elapsed(), published(&committed));
+    let events = published(&committed);
     let deadline = Instant::now() + DEADLINE;
     while arrivals.count() < events && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
+    let took = meter.elapsed();
     let cost = meter.stop(database).await?;
     outbox.shutdown().await;
     pool.close().await;
@@ -66,11 +70,12 @@ async fn from_another<S: System>(database: &Database<S>, every: Duration, time: 
     let outbox = builder.publish_only().start().await?;
     let meter = database.meter().await?;
     let committed = publish_evenly(&outbox, every, time).await?;
-    let (took, events) = (meter.elapsed(), published(&committed));
+    let events = published(&committed);
     let deadline = Instant::now() + DEADLINE;
     while child.progress() < events && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
+    let took = meter.elapsed();
     let mut cost = meter.stop(database).await?;
     pool.close().await;
     let report: Report = child.stop().await?;
@@ -121,7 +126,9 @@ fn published(committed: &[u64]) -> u64 {
 /// A handler that is called before `run` has returned is as early as can be.
 fn compare(committed: &[u64], arrived: &[u64]) -> anyhow::Result<Latencies> {
     let mut latencies = Latencies::none()?;
-    for (number, committed) in committed.iter().enumerate().filter(|(_, committed)| **committed > 0) {
+    let begun = committed.iter().copied().filter(|committed| *committed > 0).min().unwrap_or_default();
+    let counts_from = begun + u64::try_from(WARM_UP.as_micros())?;
+    for (number, committed) in committed.iter().enumerate().filter(|(_, committed)| **committed >= counts_from) {
         let arrived = arrived.get(number).copied().filter(|arrived| *arrived > 0).context("an event did not arrive in a minute")?;
         latencies.note_micros(arrived.saturating_sub(*committed), 1);
     }
