@@ -77,6 +77,9 @@ struct Settings {
     /// How many events wait in `drain` [default: 1000000, quick: 20000]
     #[arg(long)]
     waiting: Option<u64>,
+    /// How many events wait in `growth` [default: 10000,1000000,10000000, quick: 20000,200000]
+    #[arg(long, value_delimiter = ',')]
+    growth: Option<Vec<u64>>,
     /// For how many seconds `snapshot` holds its snapshot [default: 600, quick: 3]
     #[arg(long)]
     snapshot: Option<u64>,
@@ -129,6 +132,9 @@ impl Settings {
         scale.tasks = self.tasks.clone().unwrap_or(scale.tasks);
         scale.time = self.millis.map_or(scale.time, Duration::from_millis);
         scale.waiting = self.waiting.unwrap_or(scale.waiting);
+        if let Some(growth) = self.growth.clone() {
+            scale.growth = growth;
+        }
         scale.snapshot = self.snapshot.map_or(scale.snapshot, Duration::from_secs);
         scale
     }

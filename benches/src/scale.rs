@@ -56,7 +56,7 @@ impl Scale {
             time: Duration::from_millis(200),
             waiting: 20_000,
             shared: 8_000,
-            growth: vec![5_000, 50_000],
+            growth: vec![20_000, 200_000],
             relays: vec![1, 2, 4, 8],
             overflow: 50_000,
             latency: Duration::from_secs(3),

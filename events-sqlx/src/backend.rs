@@ -68,6 +68,8 @@ pub trait Backend: Database + sealed::Sealed {
     const SINGLE_WRITER: bool;
     /// What becomes of a transaction in which a statement failed and the caller went on nevertheless.
     const ENDED: &'static str;
+    /// Begins a transaction that only reads.
+    const BEGIN_READING: &'static str = "BEGIN";
     /// How it writes SQL.
     const DIALECT: Dialect;
     /// All migrations, oldest first.
@@ -90,6 +92,10 @@ pub trait Backend: Database + sealed::Sealed {
     fn own_pool(pool: &Pool<Self>, connections: u32) -> Pool<Self>;
     /// Begins a transaction that may write.
     fn begin(pool: &Pool<Self>, isolation: Option<Isolation>) -> impl Future<Output = sqlx::Result<Transaction<'static, Self>>> + Send;
+    /// Begins a transaction of the outbox's own, which may write, too.
+    fn begin_own(pool: &Pool<Self>) -> impl Future<Output = sqlx::Result<Transaction<'static, Self>>> + Send {
+        Self::begin(pool, None)
+    }
     /// Whether the transaction can still be committed: a system may end it by itself when a statement fails. `writes` says whether
     /// something is going to be written, which on some systems would show it anyway.
     fn is_open(conn: &mut Self::Connection, writes: bool) -> impl Future<Output = sqlx::Result<bool>> + Send;

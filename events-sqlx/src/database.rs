@@ -77,14 +77,14 @@ impl<DB: Backend> Db<DB> {
     /// Begins a transaction of the relay.
     pub(crate) async fn begin_relay(&self) -> Result<(Transaction<'static, DB>, Writer), Error> {
         let writer = self.relay_writer().await?;
-        let tx = DB::begin(&self.relay, None).await.map_err(failed::<DB>("beginning a transaction"))?;
+        let tx = DB::begin_own(&self.relay).await.map_err(failed::<DB>("beginning a transaction"))?;
         Ok((tx, writer))
     }
 
     /// A transaction that only reads. Even a single statement has one: behind a pooler the connection may be another one in between
     /// preparing it and executing it.
     pub(crate) async fn reading(pool: &Pool<DB>) -> sqlx::Result<Transaction<'static, DB>> {
-        pool.begin().await
+        pool.begin_with(DB::BEGIN_READING).await
     }
 
     /// Waits for the relay's turn to write.

@@ -129,7 +129,7 @@ impl<DB: Backend> OutboxStore for Store<DB> {
     async fn renew(&self, leases: &[Lease], lease: Duration) -> Result<Vec<DeliveryId>, Error> {
         let _writer = self.db.relay_writer().await?;
         let renew = async {
-            let mut tx = DB::begin(&self.db.heartbeat, None).await?;
+            let mut tx = DB::begin_own(&self.db.heartbeat).await?;
             let lost = settlements::renew::<DB>(&mut tx, leases, lease, self.db.terms()).await?;
             tx.commit().await?;
             Ok(lost)
@@ -212,7 +212,7 @@ impl<DB: Backend> OutboxStore for Store<DB> {
     async fn lead(&self, name: &str, token: LeaseToken, lease: Duration) -> Result<bool, Error> {
         let _writer = self.db.relay_writer().await?;
         let lead = async {
-            let mut tx = DB::begin(&self.db.heartbeat, None).await?;
+            let mut tx = DB::begin_own(&self.db.heartbeat).await?;
             let (sql, now) = (&self.db.sql, self.db.terms().now);
             let values =
                 Values::default().text("name", name).text("owner", OWNER.as_str()).id("token", token.0).int("lease", millis_of(lease));
@@ -228,7 +228,7 @@ impl<DB: Backend> OutboxStore for Store<DB> {
     async fn resign(&self, name: &str, token: LeaseToken) -> Result<(), Error> {
         let _writer = self.db.relay_writer().await?;
         let resign = async {
-            let mut tx = DB::begin(&self.db.heartbeat, None).await?;
+            let mut tx = DB::begin_own(&self.db.heartbeat).await?;
             let values = Values::default().text("name", name).id("token", token.0);
             run::<DB>(&mut tx, &self.db.sql.resign, &values, None).await?;
             tx.commit().await
@@ -239,7 +239,7 @@ impl<DB: Backend> OutboxStore for Store<DB> {
     async fn announce(&self) -> Result<(), Error> {
         let Some(channel) = &self.db.channel else { return Ok(()) };
         let announce = async {
-            let mut tx = DB::begin(&self.db.relay, None).await?;
+            let mut tx = DB::begin_own(&self.db.relay).await?;
             DB::announce(&mut tx, channel, self.db.terms()).await?;
             tx.commit().await
         };

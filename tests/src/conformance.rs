@@ -21,6 +21,7 @@ macro_rules! store_conformance {
                 a_target_that_is_stuck_does_not_hold_up_its_sibling,
                 rows_are_inserted_leased_to_the_publisher,
                 a_committed_event_is_delivered_from_memory_without_any_scanner,
+                idle_workers_take_the_next_deliveries,
                 nothing_of_a_rolled_back_unit_of_work_is_handed_over,
                 what_finds_no_room_in_memory_is_inserted_unleased_and_delivered_all_the_same,
                 payloads_in_memory_have_a_budget,

@@ -11,9 +11,13 @@ mod hexeract;
 #[cfg(feature = "obix")]
 mod obix_outbox;
 mod order;
+#[cfg(feature = "outbox-core")]
+mod oxide;
 #[path = "../../src/process.rs"]
 #[allow(dead_code, reason = "events-bench looks at other processes, too")]
 mod process;
+#[cfg(feature = "sqlxmq")]
+mod sqlxmq_queue;
 mod wanted;
 
 use crate::order::Order;
@@ -37,6 +41,10 @@ const NAMES: &[&str] = &[
     "graphile_worker",
     #[cfg(feature = "hexeract")]
     "hexeract-outbox-sql",
+    #[cfg(feature = "sqlxmq")]
+    "sqlxmq",
+    #[cfg(feature = "outbox-core")]
+    "outbox-core",
 ];
 /// Units of work of each task before the measurement begins.
 const WARM_UP: u64 = 20;
@@ -85,6 +93,10 @@ async fn run(wanted: &Wanted) -> anyhow::Result<()> {
         "graphile_worker" => Arc::new(graphile::Graphile::start(wanted, &handled).await?),
         #[cfg(feature = "hexeract")]
         "hexeract-outbox-sql" => Arc::new(hexeract::Hexeract::start(wanted, &handled).await?),
+        #[cfg(feature = "sqlxmq")]
+        "sqlxmq" => Arc::new(sqlxmq_queue::Sqlxmq::start(wanted, &handled).await?),
+        #[cfg(feature = "outbox-core")]
+        "outbox-core" => Arc::new(oxide::Oxide::start(wanted, &handled).await?),
         other => bail!("{other} is not known here"),
     };
     let (warm_up, _) = spread(&peer, wanted.tasks, None).await?;

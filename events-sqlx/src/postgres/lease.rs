@@ -1,6 +1,6 @@
 //! Leases taken by the scanner.
 
-use crate::backend::fetch;
+use crate::backend::{Backend, fetch};
 use crate::postgres::Terms;
 use crate::rows::leased;
 use crate::values::{List, Values};
@@ -12,9 +12,7 @@ pub(crate) async fn lease(pool: &PgPool, request: &LeaseRequest, terms: Terms<'_
         .texts("target", request.targets.iter().map(|target| &*target.name))
         .ints("most", request.targets.iter().map(|target| i64::from(target.limit)));
     let values = Values::list("wanted", &wanted).id("token", request.token.0).int("lease", millis_of(request.lease));
-    // With a long backlog the planner guesses that much is due, and would compile the statement anew at every look. The setting ends with
-    // the transaction, so it does not stay behind in a pooler.
-    let mut tx = pool.begin_with("BEGIN; SET LOCAL jit = off").await?;
+    let mut tx = Postgres::begin_own(pool).await?;
     let rows = fetch::<Postgres>(&mut tx, &terms.own.lease, &values, terms.now).await?;
     tx.commit().await?;
     leased::<Postgres>(&rows, request)

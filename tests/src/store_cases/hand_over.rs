@@ -80,6 +80,24 @@ pub async fn a_committed_event_is_delivered_from_memory_without_any_scanner<H: H
     assert_eq!((outbox.stats().delivered_from_memory, outbox.stats().delivered_by_scanner), (10, 0));
 }
 
+// Invariant 3: workers that had nothing to do are called again, as many as there is something to do for.
+pub async fn idle_workers_take_the_next_deliveries<H: Harness>() {
+    let scene = Scene::<H>::new().await;
+    let outbox = scene.process().await.handler::<note>().start_idle().await.unwrap();
+    let mut published = 0;
+    for wave in [1, 3, 1, 2, 3, 3] {
+        // So that each of them needs a worker of its own.
+        scene.note.gate.close();
+        Scene::<H>::publish(&outbox, published..published + wave).await;
+        published += wave;
+        scene.note.begun.wait_for(published as usize, SOON).await;
+        scene.note.gate.open();
+        scene.note.done.wait_for(published as usize, SOON).await;
+        Scene::<H>::settle(&outbox).await;
+    }
+    assert_eq!((outbox.in_flight(), outbox.stats().delivered_from_memory), (0, published as u64));
+}
+
 // Invariant 3.
 pub async fn nothing_of_a_rolled_back_unit_of_work_is_handed_over<H: Harness>() {
     let scene = Scene::<H>::new().await;
