@@ -143,7 +143,11 @@ impl HandOver {
                     leased.push((lane, InFlight { delivery, source: Source::Memory, holds: Holds { _room: room, _lease: lease } }));
                 }
                 None if waits_for_key || !delay.is_zero() => {}
-                None => overflowed += 1,
+                None => {
+                    // Said once more: what the scanner has looked for since the reservation was not committed yet.
+                    engine.lanes[lane].window_filled();
+                    overflowed += 1;
+                }
             }
         }
         if overflowed > 0 {

@@ -166,12 +166,15 @@ impl Lane {
             Breaker::Paused { until, .. } => usize::from(Instant::now() >= until && busy == 0),
             Breaker::Closed if state.waiting.len() * 2 > state.window || self.held() > self.max_window * 4 => 0,
             Breaker::Closed => {
-                match state.filled.take().map(|filled| filled.elapsed()) {
+                match state.filled.map(|filled| filled.elapsed()) {
                     Some(took) if took < FAST_DRAIN => state.window = (state.window * 2).min(self.max_window),
                     Some(took) if took > SLOW_DRAIN => state.window = (state.window / 2).max(self.target.concurrency).max(16),
                     _ => {}
                 }
-                state.window.saturating_sub(busy)
+                let hunger = state.window.saturating_sub(busy);
+                // What there is more is only looked for now if there is room for it.
+                state.filled = state.filled.filter(|_| hunger == 0).map(|_| Instant::now());
+                hunger
             }
         }
     }

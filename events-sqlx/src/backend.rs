@@ -68,8 +68,6 @@ pub trait Backend: Database + sealed::Sealed {
     const SINGLE_WRITER: bool;
     /// What becomes of a transaction in which a statement failed and the caller went on nevertheless.
     const ENDED: &'static str;
-    /// Begins a transaction that only reads.
-    const BEGIN_READING: &'static str = "BEGIN";
     /// How it writes SQL.
     const DIALECT: Dialect;
     /// All migrations, oldest first.
@@ -92,7 +90,11 @@ pub trait Backend: Database + sealed::Sealed {
     fn own_pool(pool: &Pool<Self>, connections: u32) -> Pool<Self>;
     /// Begins a transaction that may write.
     fn begin(pool: &Pool<Self>, isolation: Option<Isolation>) -> impl Future<Output = sqlx::Result<Transaction<'static, Self>>> + Send;
-    /// Begins a transaction of the outbox's own, which may write, too.
+    /// Begins a transaction of the outbox's own that only reads.
+    fn begin_reading(pool: &Pool<Self>) -> impl Future<Output = sqlx::Result<Transaction<'static, Self>>> + Send {
+        pool.begin()
+    }
+    /// Begins a transaction of the outbox's own that may write, too.
     fn begin_own(pool: &Pool<Self>) -> impl Future<Output = sqlx::Result<Transaction<'static, Self>>> + Send {
         Self::begin(pool, None)
     }

@@ -84,7 +84,7 @@ impl<DB: Backend> Db<DB> {
     /// A transaction that only reads. Even a single statement has one: behind a pooler the connection may be another one in between
     /// preparing it and executing it.
     pub(crate) async fn reading(pool: &Pool<DB>) -> sqlx::Result<Transaction<'static, DB>> {
-        pool.begin_with(DB::BEGIN_READING).await
+        DB::begin_reading(pool).await
     }
 
     /// Waits for the relay's turn to write.

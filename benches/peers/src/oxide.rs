@@ -1,6 +1,6 @@
 //! `outbox-core` with `outbox-postgres` as in the README of the latter: the default configuration (batches of 100, woken by NOTIFY, polling
-//! every 10 s), which the documentation of `OutboxConfig` calls suitable as a starting point. The handler is the transport, as in the README
-//! of the former; the tables are those of its migration.
+//! every 10 s), which the documentation of `OutboxConfig` calls suitable as a starting point. The handler is the transport, as in the
+//! README of the former; the tables are those of its migration.
 
 use crate::order::{self, Order};
 use crate::wanted::Wanted;

@@ -49,6 +49,10 @@ static INSTALLED: Installed<Postgres> = Installed::none();
 /// Which advisory lock keeps two processes from migrating at once. The number is the word "outbox" in ASCII.
 const MIGRATION_LOCK: i64 = 0x6f75_7462_6f78;
 
+/// Begins what is no unit of work. A long backlog lets the planner guess high costs, and it would compile statements anew at every look: more
+/// than a tenth of a second for what then takes a microsecond. The setting ends with the transaction, so it does not stay behind in a pooler.
+const BEGIN_OWN: &str = "BEGIN; SET LOCAL jit = off";
+
 impl sealed::Sealed for Postgres {}
 
 impl Backend for Postgres {
@@ -62,9 +66,6 @@ impl Backend for Postgres {
         now: "coalesce(to_timestamp(:now::float8 / 1000), clock_timestamp())",
         micros: "(extract(epoch FROM {now}) * 1000000)::bigint",
     };
-    // A long backlog lets the planner guess high costs, and it would compile statements anew at every look: more than a tenth of a second for
-    // what then takes a microsecond. The setting ends with the transaction, so it does not stay behind in a pooler.
-    const BEGIN_READING: &'static str = "BEGIN; SET LOCAL jit = off";
     const ENDED: &'static str = "nothing of it was committed";
     type Statements = Statements;
 
@@ -107,8 +108,12 @@ impl Backend for Postgres {
         }
     }
 
+    async fn begin_reading(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
+        pool.begin_with(BEGIN_OWN).await
+    }
+
     async fn begin_own(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
-        pool.begin_with(Self::BEGIN_READING).await
+        pool.begin_with(BEGIN_OWN).await
     }
 
     async fn is_open(conn: &mut PgConnection, writes: bool) -> sqlx::Result<bool> {

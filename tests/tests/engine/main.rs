@@ -7,6 +7,7 @@ mod commit_unknown;
 mod dead_letters;
 mod full_disk;
 mod leads;
+mod overflow;
 mod phases;
 mod start_up;
 mod supervision;
