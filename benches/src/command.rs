@@ -62,7 +62,7 @@ struct Settings {
     /// Where to measure
     #[arg(long, value_enum, default_value = "postgres")]
     database: SystemName,
-    /// Smaller sizes; everything on one database in less than three minutes
+    /// Smaller sizes; everything on one database in less than eight minutes
     #[arg(long)]
     quick: bool,
     /// How often each side is measured; the median counts [default: 7, quick: 5]
@@ -71,7 +71,7 @@ struct Settings {
     /// How many tasks publish at once [default: 1,8,32]
     #[arg(long, value_delimiter = ',')]
     tasks: Option<Vec<usize>>,
-    /// How long each side publishes in each round, in milliseconds [default: 3000, quick: 200]
+    /// How long each side publishes in each round, in milliseconds [default: 3000, quick: 400]
     #[arg(long)]
     millis: Option<u64>,
     /// How many events wait in `drain` [default: 1000000, quick: 20000]

@@ -53,9 +53,9 @@ impl Scale {
         Self {
             rounds: 5,
             tasks: vec![1, 8, 32],
-            time: Duration::from_millis(200),
+            time: Duration::from_millis(400),
             waiting: 20_000,
-            shared: 8_000,
+            shared: 40_000,
             growth: vec![20_000, 200_000],
             relays: vec![1, 2, 4, 8],
             overflow: 50_000,

@@ -1,6 +1,24 @@
-//! What to do about a server that cannot be reached, or not be trusted.
+//! Connections to a server: when to ask whether they still live, and what to do about a server that cannot be reached or trusted.
 
+use sqlx::pool::PoolOptions;
+use sqlx::{Connection, Database};
 use std::io::ErrorKind;
+use std::time::Duration;
+
+/// A connection that was idle for longer may have been cut by somebody in between. sqlx would ask each time, which costs a trip.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// A pool that asks a connection whether it still lives only if it was idle for a while.
+pub(crate) fn trusting<DB: Database>(options: PoolOptions<DB>) -> PoolOptions<DB> {
+    options.test_before_acquire(false).before_acquire(|conn, meta| {
+        Box::pin(async move {
+            if meta.idle_for > IDLE {
+                conn.ping().await?;
+            }
+            Ok(true)
+        })
+    })
+}
 
 /// The cure that does not depend on the server's own error codes; starts with `; `.
 pub(crate) fn cure(error: &sqlx::Error) -> &'static str {

@@ -103,7 +103,7 @@ impl Backend for MySql {
 
     fn own_pool(pool: &MySqlPool, connections: u32) -> MySqlPool {
         let read_committed = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
-        MySqlPoolOptions::new()
+        network::trusting(MySqlPoolOptions::new())
             .max_connections(connections)
             .after_connect(move |conn, _| Box::pin(async move { sqlx::raw_sql(read_committed).execute(conn).await.map(drop) }))
             .connect_lazy_with((*pool.connect_options()).clone())

@@ -98,7 +98,7 @@ impl Backend for Postgres {
     }
 
     fn own_pool(pool: &PgPool, connections: u32) -> PgPool {
-        PgPoolOptions::new().max_connections(connections).connect_lazy_with((*pool.connect_options()).clone())
+        network::trusting(PgPoolOptions::new()).max_connections(connections).connect_lazy_with((*pool.connect_options()).clone())
     }
 
     async fn begin(pool: &PgPool, isolation: Option<Isolation>) -> sqlx::Result<Transaction<'static, Postgres>> {
