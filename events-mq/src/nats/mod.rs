@@ -1,0 +1,52 @@
+//! NATS JetStream: [`Nats`] sends, [`NatsSubscription`] receives.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use events_core::Subscription;
+//! use events_mq::nats::Nats;
+//!
+//! let nats = Nats::connect("nats://user:password@127.0.0.1:4222").await?;
+//! let mut billing = nats.subscribe("billing").topics("order.*").open().await?;
+//! // Outbox::builder(pool).transport(nats) ..
+//! while let Some(received) = billing.next().await {
+//!     println!("{}", received.envelope().topic);
+//!     received.ack().await?;
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! # What goes where
+//!
+//! One stream (default `EVENTS`) holds all subjects under one prefix (default `events`): an event of topic `order.payok` is stored under
+//! `events.order.payok`. Below `events.dead.` are the dead letters of consumers, so no topic may begin with `dead.`.
+//!
+//! # Duplicates
+//!
+//! `Nats-Msg-Id` is the event's id: the stream drops what it has stored within its duplicate window (default 2 minutes, see
+//! [`duplicate_window`](NatsBuilder::duplicate_window)). An event that is sent again later than that, because the broker or the outbox was
+//! away for longer, is stored twice; consumers deduplicate by the event's id.
+//!
+//! # Order
+//!
+//! The outbox sends the events of a key one after the other, so the stream has them in the order of their commits. A consumer gets them in
+//! that order until it refuses one: what it refused comes again later, after others of its key. Where that matters, handle events one at
+//! a time, and do not refuse but wait.
+
+mod acknowledgement;
+mod address;
+mod builder;
+mod consumer;
+mod dead_letters;
+mod link;
+mod stream;
+mod subject;
+mod subscription;
+mod transport;
+
+pub use builder::NatsBuilder;
+pub use consumer::NatsSubscriptionBuilder;
+pub use subscription::NatsSubscription;
+pub use transport::Nats;
+
+/// How errors call the broker.
+const NAME: &str = "NATS";
