@@ -1,9 +1,13 @@
 //! Conformance suites and fault tests: one behaviour, one suite, every store and transport.
 //!
-//! A store is bound to the suite by a [`Harness`] of a few lines and `store_conformance!(OnSqlite);`.
+//! A store is bound to the suite by a [`Harness`] of a few lines and `store_conformance!(OnSqlite);`, a broker by a [`BrokerHarness`] and
+//! `broker_conformance!(OnNats);`.
 
 #![allow(clippy::unwrap_used)]
 
+pub mod broker_cases;
+mod broker_conformance;
+pub mod broker_harness;
 pub mod concurrent_cases;
 mod conformance;
 pub mod crash_cases;
@@ -12,6 +16,7 @@ mod gate;
 mod faulty_store;
 mod harness;
 mod on_mysql;
+mod on_nats;
 mod on_pgbouncer;
 mod on_postgres;
 mod on_sqlite;
@@ -22,10 +27,12 @@ pub mod servers;
 pub mod shop;
 pub mod store_cases;
 
+pub use broker_harness::{BrokerHarness, DeadLetter, Terms};
 pub use faulty_store::{Broken, FaultyStore, Troubles};
 pub use gate::Gate;
 pub use harness::{Conn, Harness};
 pub use on_mysql::{OnMySql, book_on_mysql};
+pub use on_nats::OnNats;
 pub use on_pgbouncer::OnPgbouncer;
 pub use on_postgres::{OnPostgres, book_on_postgres};
 pub use on_sqlite::{OnSqlite, book};

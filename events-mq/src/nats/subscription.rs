@@ -166,7 +166,7 @@ async fn open_again(shared: Arc<Shared>, plan: Arc<Plan>) -> Box<Stream> {
         match plan.open(&shared).await {
             Ok(stream) => return Box::new(stream),
             Err(failure) => {
-                tracing::warn!(consumer = plan.consumer, error = failure.text(), "the consumer cannot be opened; it is tried again")
+                tracing::warn!(consumer = plan.consumer, error = failure.text(), "the consumer cannot be opened; it is tried again");
             }
         }
         failed = failed.saturating_add(1).min(u32::MAX - 1);

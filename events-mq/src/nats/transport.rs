@@ -63,6 +63,12 @@ impl Nats {
         NatsSubscriptionBuilder::new(Arc::clone(&self.0), consumer.into())
     }
 
+    /// Whether the connection is there at the moment; for a readiness check. Sending needs no check: what cannot be sent is unavailable.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.0.link.is_up()
+    }
+
     pub(super) fn over(link: Link, settings: Settings) -> Self {
         Self(Arc::new(Shared { link, settings, prepared: AtomicBool::new(false) }))
     }

@@ -3,11 +3,13 @@
 mod binaries;
 mod identity;
 mod mariadb;
+mod nats;
 mod pgbouncer;
 mod postgres;
 mod warden;
 
 pub use identity::Identity;
 pub use mariadb::MariadbServer;
+pub use nats::NatsServer;
 pub use pgbouncer::Pgbouncer;
 pub use postgres::PostgresServer;

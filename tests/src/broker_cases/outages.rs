@@ -1,0 +1,106 @@
+//! The broker is killed and comes back.
+
+use super::{SOON, event, events, kind, number, receive_all, send};
+use crate::{BrokerHarness, Terms};
+use events_core::test_kit::{wait_until, wait_until_within};
+use events_core::{DeliveryErrorKind, Subscription, Transport};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub async fn a_broker_that_is_down_is_unavailable_and_is_found_again_by_the_same_transport<B: BrokerHarness>() {
+    let broker = B::start().await;
+    let transport = broker.transport().await;
+    send(&transport, &events(3)).await;
+    broker.kill();
+    for _ in 0..3 {
+        let begun = Instant::now();
+        for result in transport.send(&events(10)).await {
+            assert_eq!(kind(&result), Some(DeliveryErrorKind::Unavailable), "{result:?}");
+            assert!(result.unwrap_err().report().contains("127.0.0.1"));
+        }
+        assert!(begun.elapsed() < SOON, "it took {:?} to notice", begun.elapsed());
+    }
+    broker.start_again();
+    let back = [event(1_000, None)];
+    let begun = Instant::now();
+    let found = wait_until_within(SOON, async || {
+        let result = transport.send(&back).await.remove(0);
+        assert!(matches!(kind(&result), None | Some(DeliveryErrorKind::Unavailable)), "{result:?}");
+        result.is_ok()
+    })
+    .await;
+    assert!(found, "the transport finds its broker again");
+    eprintln!("found again after {:?}", begun.elapsed());
+    let mut subscription = broker.subscribe("reader", Terms::default()).await;
+    let received = receive_all(&mut subscription, 4).await;
+    assert_eq!(received.last().map(|envelope| envelope.id), Some(back[0].id));
+}
+
+pub async fn a_broker_that_dies_amid_a_batch_loses_nothing_that_it_confirmed<B: BrokerHarness>() {
+    const EVENTS: usize = 20_000;
+    let broker = Arc::new(B::start().await);
+    let transport = Arc::new(broker.transport().await);
+    // Connections are made, and code is loaded.
+    send(&*transport, &events(10)).await;
+    let batch = events(EVENTS);
+    let sending = tokio::spawn({
+        let (transport, batch) = (Arc::clone(&transport), batch.clone());
+        async move { transport.send(&batch).await }
+    });
+    let mut watching = broker.subscribe("watcher", Terms::default()).await;
+    // Amid the batch: some of it was stored.
+    receive_all(&mut watching, 100).await;
+    broker.kill();
+    let results = sending.await.unwrap();
+    let confirmed: HashSet<_> = results.iter().zip(&batch).filter(|(result, _)| result.is_ok()).map(|(_, event)| event.id).collect();
+    for result in &results {
+        assert!(matches!(kind(result), None | Some(DeliveryErrorKind::Unavailable)), "{result:?}");
+    }
+    eprintln!("{} of {EVENTS} events were confirmed before the broker died", confirmed.len());
+    broker.start_again();
+    let mut subscription = None;
+    wait_until("the broker is back", async || {
+        if transport.send(&[event(0, None)]).await[0].is_ok() {
+            subscription = Some(broker.subscribe("reader", Terms::default()).await);
+        }
+        subscription.is_some()
+    })
+    .await;
+    let mut subscription = subscription.unwrap();
+    let (mut missing, deadline) = (confirmed, Instant::now() + SOON);
+    while !missing.is_empty() {
+        let received = tokio::time::timeout_at(deadline.into(), subscription.next()).await;
+        let Ok(Some(received)) = received else { panic!("{} confirmed events are lost", missing.len()) };
+        missing.remove(&received.envelope().id);
+        received.ack().await.unwrap();
+    }
+}
+
+pub async fn a_subscription_goes_on_after_its_broker_was_restarted<B: BrokerHarness>() {
+    let broker = B::start().await;
+    let transport = broker.transport().await;
+    let terms = Terms { ack_wait: Duration::from_secs(2), ..Terms::default() };
+    let mut subscription = broker.subscribe("reader", terms).await;
+    send(&transport, &events(10)).await;
+    receive_all(&mut subscription, 5).await;
+    broker.kill();
+    let nothing = tokio::time::timeout(Duration::from_millis(200), async {
+        // What was prefetched may still come; it cannot be acknowledged, and comes again.
+        while let Some(received) = subscription.next().await {
+            drop(received);
+        }
+    });
+    assert!(nothing.await.is_err(), "a subscription does not end");
+    broker.start_again();
+    wait_until("the broker is back", async || transport.send(&[event(100, None)]).await[0].is_ok()).await;
+    let mut missing: HashSet<usize> = [5, 6, 7, 8, 9, 100].into();
+    let deadline = Instant::now() + SOON;
+    while !missing.is_empty() {
+        let received = tokio::time::timeout_at(deadline.into(), subscription.next()).await;
+        let Ok(Some(received)) = received else { panic!("{missing:?} did not come again") };
+        missing.remove(&number(received.envelope()));
+        // The connection may be lost once more while the client finds out.
+        let _ = received.ack().await;
+    }
+}
