@@ -1,20 +1,15 @@
 //! A durable consumer: what it gets, how much at once, and when it gives up.
 
+use super::pull::Pull;
 use super::subscription::NatsSubscription;
 use super::transport::Shared;
 use super::{NAME, subject};
 use crate::{ConnectError, Topology, failure::Failure};
-use async_nats::jetstream::consumer::pull::{Config, Stream};
+use async_nats::jetstream::consumer::pull::Config;
 use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy};
 use async_nats::jetstream::{ErrorCode, stream::ConsumerError, stream::ConsumerErrorKind};
 use events_core::{Backoff, RetryPolicy};
 use std::{sync::Arc, time::Duration};
-
-/// How often the server says that it is still there, when it has no events. Twice as long without a word, and the consumer is opened
-/// again.
-const HEARTBEAT: Duration = Duration::from_secs(5);
-/// For how long the server keeps a request for events; then it is renewed.
-const REQUEST: Duration = Duration::from_secs(30);
 
 /// Options of a [`NatsSubscription`]; begin with [`Nats::subscribe`](super::Nats::subscribe).
 ///
@@ -95,7 +90,7 @@ impl NatsSubscriptionBuilder {
         self
     }
 
-    /// How many events this subscription asks for ahead; half as many again may be on their way. Default 64.
+    /// How many events this subscription has at most that were not handed out yet. Default 64.
     pub fn prefetch(mut self, events: usize) -> Self {
         self.plan.prefetch = events;
         self
@@ -138,21 +133,20 @@ impl NatsSubscriptionBuilder {
         if shared.settings.topology == Topology::Create {
             super::stream::prepare(&shared.link, &shared.settings).await.map_err(for_start)?;
         }
-        let stream = plan.open(&shared).await.map_err(for_start)?;
-        Ok(NatsSubscription::over(Arc::clone(&shared), plan, stream))
+        let pull = plan.open(&shared).await.map_err(for_start)?;
+        Ok(NatsSubscription::over(Arc::clone(&shared), plan, pull))
     }
 }
 
 impl Plan {
     /// Begins to get events.
-    pub(super) async fn open(&self, shared: &Shared) -> Result<Stream, Failure> {
+    pub(super) async fn open(&self, shared: &Arc<Shared>) -> Result<Pull, Failure> {
         let (link, stream) = (&shared.link, &shared.settings.stream);
-        let consumer = match shared.settings.topology {
+        match shared.settings.topology {
             Topology::Create => self.create(shared).await?,
             Topology::Check => self.look(shared).await?,
         };
-        let builder = consumer.stream().max_messages_per_batch(self.prefetch).heartbeat(HEARTBEAT).expires(REQUEST);
-        let opened = link.ask(builder.messages()).await?;
+        let opened = link.ask(Pull::open(shared, &self.consumer, self.prefetch)).await?;
         opened.map_err(|error| link.away(&format!("consumer `{}` of stream `{stream}` cannot be asked: {error}", self.consumer)))
     }
 

@@ -18,6 +18,8 @@ const UNLIMITED: usize = 1 << 24;
 pub(super) enum Report {
     /// The connection is gone, and with it all answers that were on their way.
     Lost,
+    /// It is there again.
+    Restored,
     /// The server does not let this user publish to that subject, which it tells by no answer.
     Refused(String),
 }
@@ -123,7 +125,10 @@ impl Link {
 impl Ears {
     fn hear(&self, event: Event) {
         match event {
-            Event::Connected => *self.trouble() = None,
+            Event::Connected => {
+                *self.trouble() = None;
+                self.report(Report::Restored);
+            }
             Event::Disconnected | Event::Closed => self.report(Report::Lost),
             Event::ServerError(ServerError::Other(text)) => match refused_subject(&text) {
                 Some(subject) => self.report(Report::Refused(subject)),

@@ -38,6 +38,7 @@ mod builder;
 mod consumer;
 mod dead_letters;
 mod link;
+mod pull;
 mod stream;
 mod subject;
 mod subscription;

@@ -3,13 +3,13 @@
 use super::acknowledgement::Acknowledgement;
 use super::consumer::Plan;
 use super::dead_letters::{Poison, bury};
+use super::pull::{Broken, Pull};
 use super::subject;
 use super::transport::Shared;
 use crate::headers::Binding;
-use async_nats::jetstream::{AckKind, Message, consumer::pull::Stream};
+use async_nats::jetstream::Message;
 use async_trait::async_trait;
 use events_core::{Backoff, BoxFuture, Received, RetryPolicy, Subscription};
-use futures_util::{FutureExt, StreamExt};
 use std::{fmt, sync::Arc, time::Duration};
 
 /// The pauses between attempts to open a consumer again.
@@ -32,20 +32,20 @@ pub struct NatsSubscription {
 }
 
 enum State {
-    Open(Box<Stream>),
-    Opening(BoxFuture<'static, Box<Stream>>),
+    Open(Pull),
+    Opening(BoxFuture<'static, Pull>),
     Stopped,
 }
 
 impl NatsSubscription {
-    pub(super) fn over(shared: Arc<Shared>, plan: Plan, stream: Stream) -> Self {
-        Self { shared, plan: Arc::new(plan), state: State::Open(Box::new(stream)), chore: None }
+    pub(super) fn over(shared: Arc<Shared>, plan: Plan, pull: Pull) -> Self {
+        Self { shared, plan: Arc::new(plan), state: State::Open(pull), chore: None }
     }
 
     /// Ends it: gives back what was prefetched, and waits until the server has been told, also of earlier acknowledgements.
     pub async fn stop(mut self) {
-        if let State::Open(stream) = std::mem::replace(&mut self.state, State::Stopped) {
-            give_back(stream).await;
+        if let State::Open(pull) = std::mem::replace(&mut self.state, State::Stopped) {
+            pull.give_back().await;
         }
         if self.shared.link.is_up() {
             // A server that goes away meanwhile needs not be told.
@@ -57,8 +57,8 @@ impl NatsSubscription {
         tracing::info!(consumer = self.plan.consumer, why, "the consumer is opened again");
         let (shared, plan) = (Arc::clone(&self.shared), Arc::clone(&self.plan));
         let old = std::mem::replace(&mut self.state, State::Opening(Box::pin(open_again(shared, plan))));
-        if let State::Open(stream) = old {
-            self.chore = Some(Box::pin(give_back(stream)));
+        if let State::Open(pull) = old {
+            self.chore = Some(Box::pin(pull.give_back()));
         }
     }
 
@@ -114,17 +114,16 @@ impl Subscription for NatsSubscription {
             }
             match &mut self.state {
                 State::Opening(opening) => {
-                    let stream = opening.await;
-                    self.state = State::Open(stream);
+                    let pull = opening.await;
+                    self.state = State::Open(pull);
                 }
-                State::Open(stream) => match stream.next().await {
-                    Some(Ok(message)) => {
+                State::Open(pull) => match pull.next().await {
+                    Ok(message) => {
                         if let Some(received) = self.take(message) {
                             return Some(received);
                         }
                     }
-                    Some(Err(error)) => self.reopen(&error.to_string()),
-                    None => self.reopen("it ended"),
+                    Err(Broken(why)) => self.reopen(&why),
                 },
                 State::Stopped => return None,
             }
@@ -135,10 +134,10 @@ impl Subscription for NatsSubscription {
 impl Drop for NatsSubscription {
     fn drop(&mut self) {
         // Without a runtime the server waits for `ack_wait`.
-        if let (State::Open(stream), Ok(runtime)) =
+        if let (State::Open(pull), Ok(runtime)) =
             (std::mem::replace(&mut self.state, State::Stopped), tokio::runtime::Handle::try_current())
         {
-            runtime.spawn(give_back(stream));
+            runtime.spawn(pull.give_back());
         }
     }
 }
@@ -149,22 +148,13 @@ impl fmt::Debug for NatsSubscription {
     }
 }
 
-/// Tells the server that what has arrived and was not handed out can go to others.
-async fn give_back(mut stream: Box<Stream>) {
-    while let Some(Some(Ok(message))) = stream.next().now_or_never() {
-        if message.ack_with(AckKind::Nak(None)).await.is_err() {
-            return;
-        }
-    }
-}
-
 /// Tries until it works.
-async fn open_again(shared: Arc<Shared>, plan: Arc<Plan>) -> Box<Stream> {
+async fn open_again(shared: Arc<Shared>, plan: Arc<Plan>) -> Pull {
     let pauses = RetryPolicy::default().attempts(u32::MAX).backoff(Backoff::Exponential { first: FIRST_PAUSE, max: LAST_PAUSE });
     let mut failed = 0u32;
     loop {
         match plan.open(&shared).await {
-            Ok(stream) => return Box::new(stream),
+            Ok(pull) => return pull,
             Err(failure) => {
                 tracing::warn!(consumer = plan.consumer, error = failure.text(), "the consumer cannot be opened; it is tried again");
             }

@@ -302,6 +302,7 @@ impl Batch<'_> {
     fn hear(&mut self, report: &Report) -> bool {
         match report {
             Report::Lost => return true,
+            Report::Restored => {}
             Report::Refused(refused) => {
                 for n in 0..self.results.len() {
                     if self.subjects[n] == *refused {
