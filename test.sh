@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs all tests: unit, conformance, fault and compile-fail tests, then the examples in the documentation.
 # Needs Rust and a C compiler. Servers are taken from POSTGRES_URL and MYSQL_URL, or from 127.0.0.1:5432 and :3306 if they let their
-# superuser in without a password; otherwise they are installed and started (on Debian and its kin), as is pgbouncer. Everything else is
+# superuser in without a password; otherwise they are installed and started (on Debian and its kin), as are pgbouncer and nats-server. Everything else is
 # created in temporary folders.
 set -euo pipefail
 cd "$(dirname "$0")"

@@ -1,7 +1,7 @@
 //! NATS JetStream: [`Nats`] sends, [`NatsSubscription`] receives.
 //!
 //! ```no_run
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn example() -> Result<(), events_core::BoxError> {
 //! use events_core::Subscription;
 //! use events_mq::nats::Nats;
 //!
@@ -19,6 +19,11 @@
 //!
 //! One stream (default `EVENTS`) holds all subjects under one prefix (default `events`): an event of topic `order.payok` is stored under
 //! `events.order.payok`. Below `events.dead.` are the dead letters of consumers, so no topic may begin with `dead.`.
+//!
+//! # Sizes
+//!
+//! The server takes messages up to its `max_payload`, by default 1 MiB with the headers. That is as much as an outbox takes by default
+//! without them: whoever publishes payloads of that size raises the one, or lowers the other. Larger events are a terminal error.
 //!
 //! # Duplicates
 //!

@@ -7,16 +7,17 @@ use super::{NAME, stream};
 use crate::{ConnectError, Topology, failure::Failure, headers::Binding};
 use async_nats::HeaderMap;
 use async_nats::jetstream::context::{PublishError, PublishErrorKind};
-use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::{self, ErrorCode};
+use async_nats::jetstream::{message::PublishMessage, publish::PublishAck};
 use async_trait::async_trait;
 use events_core::{DeliveryError, Envelope, Transport};
-use futures_util::{StreamExt, stream::FuturesUnordered};
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering::Relaxed},
 };
-use std::{error::Error as _, fmt};
+use std::{error::Error as _, fmt, future::IntoFuture};
+use tokio::task::unconstrained;
 
 /// How many events of a batch wait for their confirmation at the same time.
 const IN_FLIGHT: usize = 1_024;
@@ -235,6 +236,8 @@ impl Shared {
     }
 }
 
+type Ack = Result<PublishAck, PublishError>;
+
 /// A batch on its way.
 struct Batch<'a> {
     shared: &'a Shared,
@@ -248,76 +251,87 @@ struct Batch<'a> {
 
 impl Batch<'_> {
     async fn run(&mut self) {
-        let shared = self.shared;
         // From before the first is published: whatever happens to one of them is heard.
-        let mut reports = shared.link.reports();
-        if shared.link.check().is_err() {
-            return;
-        }
+        let mut reports = self.shared.link.reports();
         let mut acks = FuturesUnordered::new();
         let mut next = 0;
         while next < self.envelopes.len() || self.open > 0 {
             // A report may have come while we waited for a place in the line of the connection.
-            while let Ok(report) = reports.try_recv() {
-                if self.hear(&report) {
+            let mut report = reports.try_recv().ok();
+            if report.is_none() {
+                if next < self.envelopes.len() && self.open < IN_FLIGHT {
+                    acks.extend(self.publish(next).await);
+                    next += 1;
+                } else {
+                    tokio::select! {
+                        biased;
+                        Some((n, ack)) = acks.next() => self.settle(n, ack),
+                        heard = reports.recv() => report = heard.ok(),
+                    }
+                }
+            }
+            match report {
+                None | Some(Report::Restored) => {}
+                Some(Report::Refused(subject)) => self.refuse(&subject),
+                Some(Report::Lost) => {
+                    // What was confirmed before is here already; no more will come.
+                    while let Some(Some((n, ack))) = unconstrained(acks.next()).now_or_never() {
+                        self.settle(n, ack);
+                    }
                     return;
                 }
-            }
-            if next < self.envelopes.len() && self.open < IN_FLIGHT {
-                let n = next;
-                next += 1;
-                let envelope = &self.envelopes[n];
-                match shared.settings.subjects.of_topic(&envelope.topic) {
-                    Err(unfit) => self.results[n] = Some(Err(Unsent::Failed(Failure::hopeless(unfit)))),
-                    Ok(subject) => match shared.link.jetstream().send_publish(subject.clone(), shared.message(envelope)).await {
-                        Ok(ack) => {
-                            self.subjects[n] = subject;
-                            self.open += 1;
-                            acks.push(async move { (n, ack.await) });
-                        }
-                        Err(error) => self.results[n] = Some(Err(shared.unsent(envelope, &subject, &error))),
-                    },
-                }
-                continue;
-            }
-            if self.open == 0 {
-                continue;
-            }
-            tokio::select! {
-                biased;
-                Some((n, ack)) = acks.next() => self.settle(n, ack.map(drop).map_err(|error| shared.unsent(&self.envelopes[n], &self.subjects[n], &error))),
-                report = reports.recv() => if report.is_ok_and(|report| self.hear(&report)) { return },
             }
         }
     }
 
-    fn settle(&mut self, n: usize, sent: Sent) {
+    /// Publishes the event at place `n`; its confirmation is to come.
+    async fn publish(&mut self, n: usize) -> Option<impl Future<Output = (usize, Ack)> + use<>> {
+        let (shared, envelope) = (self.shared, &self.envelopes[n]);
+        let subject = match shared.settings.subjects.of_topic(&envelope.topic) {
+            Ok(subject) => subject,
+            Err(unfit) => {
+                self.results[n] = Some(Err(Unsent::Failed(Failure::hopeless(unfit))));
+                return None;
+            }
+        };
+        match shared.link.jetstream().send_publish(subject.clone(), shared.message(envelope)).await {
+            Ok(ack) => {
+                self.subjects[n] = subject;
+                self.open += 1;
+                let ack = ack.into_future();
+                Some(async move { (n, ack.await) })
+            }
+            Err(error) => {
+                self.results[n] = Some(Err(shared.unsent(envelope, &subject, &error)));
+                None
+            }
+        }
+    }
+
+    fn settle(&mut self, n: usize, ack: Ack) {
+        let sent = ack.map(drop).map_err(|error| self.shared.unsent(&self.envelopes[n], &self.subjects[n], &error));
+        self.close(n, sent);
+    }
+
+    /// The server will not confirm what was published to `subject`.
+    fn refuse(&mut self, subject: &str) {
+        for n in 0..self.results.len() {
+            if self.subjects[n] == subject {
+                let said = format!(
+                    "{NAME} at {} does not let this user publish to `{subject}` (topic `{}`); grant it",
+                    self.shared.link.address(),
+                    self.envelopes[n].topic
+                );
+                self.close(n, Err(Unsent::Failed(Failure::hopeless(said))));
+            }
+        }
+    }
+
+    /// The first result counts.
+    fn close(&mut self, n: usize, sent: Sent) {
         if self.results[n].is_none() {
             self.results[n] = Some(sent);
             self.open -= 1;
         }
-    }
-
-    /// Whether nothing more will come.
-    fn hear(&mut self, report: &Report) -> bool {
-        match report {
-            Report::Lost => return true,
-            Report::Restored => {}
-            Report::Refused(refused) => {
-                for n in 0..self.results.len() {
-                    if self.subjects[n] == *refused {
-                        let topic = &self.envelopes[n].topic;
-                        self.settle(
-                            n,
-                            Err(Unsent::Failed(Failure::hopeless(format!(
-                                "{NAME} at {} does not let this user publish to `{refused}` (topic `{topic}`); grant it",
-                                self.shared.link.address()
-                            )))),
-                        );
-                    }
-                }
-            }
-        }
-        false
     }
 }

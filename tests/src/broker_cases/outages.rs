@@ -54,14 +54,17 @@ pub async fn a_broker_that_dies_amid_a_batch_loses_nothing_that_it_confirmed<B: 
     });
     let mut watching = broker.subscribe("watcher", Terms::default()).await;
     // Amid the batch: some of it was stored.
-    receive_all(&mut watching, 100).await;
+    receive_all(&mut watching, 1_000).await;
     broker.kill();
+    let killed = Instant::now();
     let results = sending.await.unwrap();
+    assert!(killed.elapsed() < Duration::from_secs(5), "it took {:?} to notice that nothing will be confirmed", killed.elapsed());
     let confirmed: HashSet<_> = results.iter().zip(&batch).filter(|(result, _)| result.is_ok()).map(|(_, event)| event.id).collect();
     for result in &results {
         assert!(matches!(kind(result), None | Some(DeliveryErrorKind::Unavailable)), "{result:?}");
     }
     eprintln!("{} of {EVENTS} events were confirmed before the broker died", confirmed.len());
+    assert!((1..EVENTS).contains(&confirmed.len()), "it died amid the batch");
     broker.start_again();
     let mut subscription = None;
     wait_until("the broker is back", async || {
