@@ -5,14 +5,12 @@ use events_core::DeliveryError;
 
 /// What went wrong, to be told to one event or to a whole batch.
 #[derive(Clone, Debug)]
-#[cfg_attr(not(feature = "nats"), allow(dead_code))]
 pub(crate) struct Failure {
     remedy: Remedy,
     text: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(feature = "nats"), allow(dead_code))]
 enum Remedy {
     /// The broker comes back.
     Wait,
@@ -22,7 +20,6 @@ enum Remedy {
     Retry,
 }
 
-#[cfg_attr(not(feature = "nats"), allow(dead_code))]
 impl Failure {
     /// The broker as a whole is away.
     pub(crate) fn away(text: impl Into<String>) -> Self {

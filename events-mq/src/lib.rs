@@ -2,6 +2,7 @@
 
 // First what all brokers share, then one module each.
 mod error;
+#[cfg(feature = "nats")]
 mod failure;
 mod percent;
 mod topology;

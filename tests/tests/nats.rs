@@ -7,6 +7,7 @@ mod conformance {
 }
 
 mod nats {
+    mod malformed;
     mod outbox;
     mod permissions;
     mod tls;

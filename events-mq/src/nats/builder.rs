@@ -33,6 +33,8 @@ pub struct NatsBuilder {
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) address: Address,
+    /// The same as text, without credentials.
+    pub(super) address_text: String,
     pub(super) subjects: Subjects,
     rest: Unaddressed,
 }
@@ -179,7 +181,7 @@ impl NatsBuilder {
     /// An option cannot work, the server is away or refuses the credentials, or the stream is missing under [`Topology::Check`].
     pub async fn connect(self) -> Result<Nats, ConnectError> {
         let settings = self.settings()?;
-        let link = Link::open(&settings).await?;
+        let link = Link::open(settings.clone()).await?;
         let nats = Nats::over(link, settings);
         nats.prepare().await?;
         Ok(nats)
@@ -192,7 +194,7 @@ impl NatsBuilder {
     /// An option cannot work. Refused credentials show in the errors of deliveries.
     pub async fn connect_in_background(self) -> Result<Nats, ConnectError> {
         let settings = self.settings()?;
-        let link = Link::open_in_background(&settings).await?;
+        let link = Link::open_in_background(settings.clone()).await?;
         Ok(Nats::over(link, settings))
     }
 
@@ -223,7 +225,7 @@ impl NatsBuilder {
         if !(1..=5).contains(&rest.replicas) {
             return invalid("`replicas`", rest.replicas.to_string(), "it must be 1 to 5");
         }
-        Ok(Settings { address, subjects: Subjects::below(&rest.prefix), rest })
+        Ok(Settings { address_text: address.to_string(), address, subjects: Subjects::below(&rest.prefix), rest })
     }
 }
 

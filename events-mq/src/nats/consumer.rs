@@ -1,6 +1,6 @@
 //! A durable consumer: what it gets, how much at once, and when it gives up.
 
-use super::pull::Pull;
+use super::pull::{Opening, Pull};
 use super::subscription::NatsSubscription;
 use super::transport::Shared;
 use super::{NAME, subject};
@@ -102,7 +102,7 @@ impl NatsSubscriptionBuilder {
         self
     }
 
-    /// Makes the consumer, or under [`Topology::Check`] looks whether it is there, and begins.
+    /// Makes the consumer, or under [`Topology::Check`] looks whether it is there and its dead letters would be stored, and begins.
     ///
     /// # Errors
     /// An option cannot work, the server is away, or the stream or the consumer is missing under [`Topology::Check`].
@@ -130,28 +130,29 @@ impl NatsSubscriptionBuilder {
             return invalid("`ack_wait`", format!("{:?}", plan.ack_wait), "it must be at least 100 ms");
         }
         let for_start = |failure: Failure| failure.for_start(NAME, shared.link.address());
-        if shared.settings.topology == Topology::Create {
-            super::stream::prepare(&shared.link, &shared.settings).await.map_err(for_start)?;
-        }
-        let pull = plan.open(&shared).await.map_err(for_start)?;
+        let dead_letters = shared.settings.subjects.dead_letters_of(&plan.consumer);
+        super::stream::prepare_for(&shared.link, &shared.settings, &dead_letters).await.map_err(for_start)?;
+        let pull = plan.open(&shared, Opening::First).await.map_err(for_start)?;
         Ok(NatsSubscription::over(Arc::clone(&shared), plan, pull))
     }
 }
 
 impl Plan {
     /// Begins to get events.
-    pub(super) async fn open(&self, shared: &Arc<Shared>) -> Result<Pull, Failure> {
+    pub(super) async fn open(&self, shared: &Arc<Shared>, state: Opening) -> Result<Pull, Failure> {
         let (link, stream) = (&shared.link, &shared.settings.stream);
+        link.revive().await;
         match shared.settings.topology {
             Topology::Create => self.create(shared).await?,
             Topology::Check => self.look(shared).await?,
         };
-        let opened = link.ask(Pull::open(shared, &self.consumer, self.prefetch)).await?;
+        let opened = link.ask(Pull::open(shared, &self.consumer, self.prefetch, state)).await?;
         opened.map_err(|error| link.away(&format!("consumer `{}` of stream `{stream}` cannot be asked: {error}", self.consumer)))
     }
 
     async fn create(&self, shared: &Shared) -> Result<Consumer<Config>, Failure> {
-        let request = shared.link.jetstream().create_consumer_on_stream(self.config(shared), &shared.settings.stream);
+        let jetstream = shared.link.jetstream();
+        let request = jetstream.create_consumer_on_stream(self.config(shared), &shared.settings.stream);
         match shared.link.ask(request).await? {
             Ok(consumer) => Ok(consumer),
             Err(error) => Err(self.failed(shared, &error)),
@@ -159,7 +160,8 @@ impl Plan {
     }
 
     async fn look(&self, shared: &Shared) -> Result<Consumer<Config>, Failure> {
-        let request = shared.link.jetstream().get_consumer_from_stream(&self.consumer, &shared.settings.stream);
+        let jetstream = shared.link.jetstream();
+        let request = jetstream.get_consumer_from_stream(&self.consumer, &shared.settings.stream);
         match shared.link.ask(request).await? {
             Ok(consumer) => Ok(consumer),
             Err(error) => Err(self.failed(shared, &error)),

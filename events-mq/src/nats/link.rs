@@ -5,7 +5,11 @@ use crate::{ConnectError, failure::Failure};
 use async_nats::connection::State;
 use async_nats::jetstream::{Context, context::ContextBuilder};
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{
+    AtomicBool,
+    Ordering::{Acquire, Release},
+};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::broadcast;
 
 /// How many unheard reports are kept; more are of no use to anybody.
@@ -18,17 +22,24 @@ const UNLIMITED: usize = 1 << 24;
 pub(super) enum Report {
     /// The connection is gone, and with it all answers that were on their way.
     Lost,
-    /// It is there again.
-    Restored,
     /// The server does not let this user publish to that subject, which it tells by no answer.
     Refused(String),
 }
 
 pub(super) struct Link {
+    settings: Settings,
+    wire: RwLock<Wire>,
+    /// Held by who replaces the wire.
+    repair: tokio::sync::Mutex<()>,
+    ears: Arc<Ears>,
+}
+
+/// What the library calls a client: a task of its own that connects and connects again, until it ends.
+#[derive(Clone)]
+struct Wire {
     client: Client,
     jetstream: Context,
-    address: String,
-    ears: Arc<Ears>,
+    ended: Arc<AtomicBool>,
 }
 
 struct Ears {
@@ -37,22 +48,29 @@ struct Ears {
     trouble: Mutex<Option<String>>,
 }
 
-impl Link {
-    /// Connects.
-    pub(super) async fn open(settings: &Settings) -> Result<Self, ConnectError> {
-        Self::connect(settings, |options| options).await
-    }
+/// Lives as long as the library's task: a message that it cannot read may end that task by a panic, and nothing else would tell.
+struct Mourner {
+    ears: Arc<Ears>,
+    ended: Arc<AtomicBool>,
+}
 
-    /// Begins to connect, and goes on until it works.
-    pub(super) async fn open_in_background(settings: &Settings) -> Result<Self, ConnectError> {
-        Self::connect(settings, ConnectOptions::retry_on_initial_connect).await
+impl Drop for Mourner {
+    fn drop(&mut self) {
+        self.ended.store(true, Release);
+        self.ears.report(Report::Lost);
     }
+}
 
-    async fn connect(settings: &Settings, adjust: impl FnOnce(ConnectOptions) -> ConnectOptions) -> Result<Self, ConnectError> {
-        let ears = Arc::new(Ears { reports: broadcast::Sender::new(REPORTS), trouble: Mutex::default() });
-        let hearing = Arc::clone(&ears);
+impl Wire {
+    async fn connect(
+        settings: &Settings,
+        ears: &Arc<Ears>,
+        adjust: impl FnOnce(ConnectOptions) -> ConnectOptions,
+    ) -> Result<Self, ConnectError> {
+        let ended = Arc::new(AtomicBool::new(false));
+        let mourner = Mourner { ears: Arc::clone(ears), ended: Arc::clone(&ended) };
         let options = settings.connect_options().event_callback(move |event| {
-            hearing.hear(event);
+            mourner.ears.hear(event);
             std::future::ready(())
         });
         let client = adjust(options).connect(settings.address.servers()).await.map_err(|error| refused(settings, &error))?;
@@ -61,24 +79,70 @@ impl Link {
             .ack_timeout(settings.ack_timeout)
             .timeout(settings.ack_timeout)
             .build(client.clone());
-        Ok(Self { client, jetstream, address: settings.address.to_string(), ears })
+        Ok(Self { client, jetstream, ended })
     }
 
-    pub(super) fn client(&self) -> &Client {
-        &self.client
+    fn has_ended(&self) -> bool {
+        self.ended.load(Acquire)
+    }
+}
+
+impl Link {
+    /// Connects.
+    pub(super) async fn open(settings: Settings) -> Result<Self, ConnectError> {
+        Self::connect(settings, |options| options).await
     }
 
-    pub(super) fn jetstream(&self) -> &Context {
-        &self.jetstream
+    /// Begins to connect, and goes on until it works.
+    pub(super) async fn open_in_background(settings: Settings) -> Result<Self, ConnectError> {
+        Self::connect(settings, ConnectOptions::retry_on_initial_connect).await
+    }
+
+    async fn connect(settings: Settings, adjust: impl FnOnce(ConnectOptions) -> ConnectOptions) -> Result<Self, ConnectError> {
+        let ears = Arc::new(Ears { reports: broadcast::Sender::new(REPORTS), trouble: Mutex::default() });
+        let wire = RwLock::new(Wire::connect(&settings, &ears, adjust).await?);
+        Ok(Self { settings, wire, repair: tokio::sync::Mutex::default(), ears })
+    }
+
+    /// Connects anew if the library has given up; it restores a connection that was only lost by itself.
+    pub(super) async fn revive(&self) {
+        if !self.wire().has_ended() {
+            return;
+        }
+        let _repair = self.repair.lock().await;
+        if !self.wire().has_ended() {
+            return;
+        }
+        tracing::error!(
+            address = self.address(),
+            "the connection to {NAME} ended for good, perhaps by a malformed message; a new one is made"
+        );
+        match Wire::connect(&self.settings, &self.ears, |options| options).await {
+            Ok(wire) => *self.wire.write().unwrap_or_else(PoisonError::into_inner) = wire,
+            Err(error) => self.ears.complain(error.to_string()),
+        }
+    }
+
+    fn wire(&self) -> Wire {
+        self.wire.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn client(&self) -> Client {
+        self.wire().client
+    }
+
+    pub(super) fn jetstream(&self) -> Context {
+        self.wire().jetstream
     }
 
     /// Where the servers are, without credentials.
     pub(super) fn address(&self) -> &str {
-        &self.address
+        &self.settings.address_text
     }
 
     pub(super) fn is_up(&self) -> bool {
-        self.client.connection_state() == State::Connected
+        let wire = self.wire();
+        !wire.has_ended() && wire.client.connection_state() == State::Connected
     }
 
     /// What will be heard from now on.
@@ -95,7 +159,7 @@ impl Link {
     pub(super) fn away(&self, what: &str) -> Failure {
         let trouble = self.ears.trouble();
         let why = trouble.as_deref().map(|trouble| format!(" ({trouble})")).unwrap_or_default();
-        Failure::away(format!("{NAME} at {} is away: {what}{why}", self.address))
+        Failure::away(format!("{NAME} at {} is away: {what}{why}", self.address()))
     }
 
     /// Waits for the answer of JetStream's own interface, or for the news that none will come.
@@ -111,7 +175,7 @@ impl Link {
                     Ok(Report::Refused(subject)) if subject.starts_with("$JS.") => {
                         return Err(Failure::hopeless(format!(
                             "{NAME} at {} does not let this user publish to `{subject}`; grant it, or the stream cannot be looked at",
-                            self.address
+                            self.address()
                         )));
                     }
                     Ok(Report::Lost) => return Err(self.away("the connection was lost")),
@@ -125,10 +189,7 @@ impl Link {
 impl Ears {
     fn hear(&self, event: Event) {
         match event {
-            Event::Connected => {
-                *self.trouble() = None;
-                self.report(Report::Restored);
-            }
+            Event::Connected => *self.trouble() = None,
             Event::Disconnected | Event::Closed => self.report(Report::Lost),
             Event::ServerError(ServerError::Other(text)) => match refused_subject(&text) {
                 Some(subject) => self.report(Report::Refused(subject)),

@@ -36,6 +36,13 @@
 //! The outbox sends the events of a key one after the other, so the stream has them in the order of their commits. A consumer gets them in
 //! that order until it refuses one: what it refused comes again later, after others of its key. Where that matters, handle events one at
 //! a time, and do not refuse but wait.
+//!
+//! # Strangers in the stream
+//!
+//! What is no CloudEvent becomes a dead letter. A message whose headers break the protocol itself (a lone carriage return, bytes that are no
+//! UTF-8) cannot be read by the client library: it loses its connection, or ends, and a new one is made. Transport and subscription go on,
+//! but the message comes again whenever `ack_wait` is over, until somebody deletes it from the stream; the log says so. Let only those
+//! publish below the prefix who keep to the protocol.
 
 mod acknowledgement;
 mod address;

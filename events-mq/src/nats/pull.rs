@@ -5,11 +5,12 @@
 
 use super::link::{Link, Report};
 use super::transport::Shared;
-use async_nats::jetstream::{AckKind, Message};
-use async_nats::{StatusCode, Subscriber};
-use futures_util::StreamExt;
+use async_nats::jetstream::{AckKind, Context, Message, consumer::pull::Config};
+use async_nats::{Client, StatusCode, Subscriber};
+use futures_util::{FutureExt, StreamExt};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::broadcast;
+use tokio::task::unconstrained;
 use tokio::time::Instant;
 
 /// How often the server says that it is still there, when it has no events. Twice as long without a word, and the consumer is opened
@@ -20,9 +21,12 @@ const EXPIRES: Duration = Duration::from_secs(30);
 
 pub(super) struct Pull {
     shared: Arc<Shared>,
+    client: Client,
+    jetstream: Context,
+    consumer: String,
     /// Where requests go.
     subject: String,
-    /// Where events arrive; async-nats renews this subscription when it reconnects.
+    /// Where events arrive.
     inbox: String,
     arrivals: Subscriber,
     reports: broadcast::Receiver<Report>,
@@ -30,6 +34,16 @@ pub(super) struct Pull {
     /// How many events the server still owes us.
     requested: usize,
     heard: Instant,
+    /// So many more events are asked for one by one. A message that breaks the connection takes with it all that come after it in the
+    /// same request; and they would all be due again at the same time, for ever.
+    careful: usize,
+}
+
+/// Whether something broke before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Opening {
+    First,
+    Again,
 }
 
 /// Why nothing will come any more.
@@ -37,18 +51,28 @@ pub(super) struct Broken(pub(super) String);
 
 impl Pull {
     /// Begins to listen; the first request goes out with the first [`next`](Self::next).
-    pub(super) async fn open(shared: &Arc<Shared>, consumer: &str, prefetch: usize) -> Result<Self, async_nats::SubscribeError> {
-        let client = shared.link.client();
+    pub(super) async fn open(
+        shared: &Arc<Shared>,
+        consumer: &str,
+        prefetch: usize,
+        state: Opening,
+    ) -> Result<Self, async_nats::SubscribeError> {
+        let jetstream = shared.link.jetstream();
+        let client = jetstream.client();
         let inbox = client.new_inbox();
         Ok(Self {
             shared: Arc::clone(shared),
+            consumer: consumer.to_owned(),
             subject: format!("$JS.API.CONSUMER.MSG.NEXT.{}.{consumer}", shared.settings.stream),
             arrivals: client.subscribe(inbox.clone()).await?,
             inbox,
+            client,
+            jetstream,
             reports: shared.link.reports(),
             prefetch,
             requested: 0,
             heard: Instant::now(),
+            careful: if state == Opening::Again { prefetch } else { 0 },
         })
     }
 
@@ -58,10 +82,11 @@ impl Pull {
     /// Cancel safe: what arrives is kept until it is returned.
     pub(super) async fn next(&mut self) -> Result<Message, Broken> {
         loop {
-            if self.requested <= self.prefetch / 2 && self.link().is_up() {
-                self.request().await?;
+            let (low, high) = self.window();
+            if self.requested <= low && self.link().is_up() {
+                self.request(high - self.requested).await?;
             }
-            // Without a connection the library looks for one; without a request the server owes us no word.
+            // Without a request the server owes us no word.
             let silence = if self.requested > 0 { HEARTBEAT * 2 } else { EXPIRES };
             let silence = self.heard + silence;
             tokio::select! {
@@ -72,15 +97,15 @@ impl Pull {
                     match message.status {
                         None | Some(StatusCode::OK) => {
                             self.requested = self.requested.saturating_sub(1);
-                            return Ok(Message { message, context: self.shared.link.jetstream().clone() });
+                            self.careful = self.careful.saturating_sub(1);
+                            return Ok(Message { message, context: self.jetstream.clone() });
                         }
                         Some(status) => self.hear(status, &message)?,
                     }
                 }
+                // Last, so that what has arrived is handed out first.
                 report = self.reports.recv() => match report {
-                    // Whether the server still has the request nobody knows; asking again does no harm.
-                    Ok(Report::Lost | Report::Restored) => self.forget_requests(),
-                    Err(broadcast::error::RecvError::Lagged(_)) => self.forget_requests(),
+                    Ok(Report::Lost) | Err(broadcast::error::RecvError::Lagged(_)) => return Err(self.lost()),
                     Err(broadcast::error::RecvError::Closed) => return Err(Broken("the connection was closed for good".to_owned())),
                     Ok(Report::Refused(subject)) if subject == self.subject => {
                         return Err(Broken(format!("the server does not let this user publish to `{subject}`; grant it")));
@@ -103,39 +128,64 @@ impl Pull {
             // Nobody to tell; the server finds out by itself.
             return;
         }
-        let limit = self.shared.settings.ack_timeout;
-        let told = tokio::time::timeout(limit, async {
-            // First no more may come: what is given back would come here again.
-            if self.arrivals.drain().await.is_err() {
-                return;
-            }
-            while let Some(message) = self.arrivals.next().await {
-                if message.status.is_none_or(|status| status == StatusCode::OK) {
-                    let message = Message { message, context: self.shared.link.jetstream().clone() };
-                    if message.ack_with(AckKind::Nak(None)).await.is_err() {
-                        return;
-                    }
+        let told = tokio::time::timeout(self.shared.settings.ack_timeout, async {
+            let mut held = Vec::new();
+            // A request cannot be taken back, and what comes when nobody listens any more is lost until `ack_wait` is over. So we listen
+            // until nothing more is on its way: what the server sent before it answers is here when its answer is.
+            while self.collect(&mut held).await {}
+            // Before the answers go out, because what is given back at once would come here again.
+            drop(self.arrivals);
+            for message in held {
+                if message.ack_with(AckKind::Nak(None)).await.is_err() {
+                    return;
                 }
             }
+            // This may be the last that holds the connection, and the library closes one without sending what is still to be sent.
+            let _ = self.client.flush().await;
         });
         if told.await.is_err() {
             tracing::debug!("not everything could be given back; the server delivers it again after `ack_wait`");
         }
     }
 
+    /// Whether more may come.
+    async fn collect(&mut self, held: &mut Vec<Message>) -> bool {
+        let info = self.jetstream.get_consumer_from_stream::<Config, _, _>(&self.consumer, &self.shared.settings.stream).await;
+        let before = held.len();
+        while let Some(Some(message)) = unconstrained(self.arrivals.next()).now_or_never() {
+            if message.status.is_none_or(|status| status == StatusCode::OK) {
+                self.requested = self.requested.saturating_sub(1);
+                held.push(Message { message, context: self.jetstream.clone() });
+            }
+        }
+        let waiting = info.is_ok_and(|consumer| consumer.cached_info().num_pending > 0);
+        held.len() > before || (waiting && self.requested > 0)
+    }
+
     fn link(&self) -> &Link {
         &self.shared.link
     }
 
-    fn forget_requests(&mut self) {
-        self.requested = 0;
-        self.heard = Instant::now();
+    /// How many events may be outstanding when more are asked for, and up to how many then.
+    fn window(&self) -> (usize, usize) {
+        if self.careful > 0 { (0, 1) } else { (self.prefetch / 2, self.prefetch) }
     }
 
-    async fn request(&mut self) -> Result<(), Broken> {
-        let batch = self.prefetch - self.requested.min(self.prefetch - 1);
+    fn lost(&self) -> Broken {
+        if self.careful > 0 && self.requested > 0 {
+            tracing::warn!(
+                stream = self.shared.settings.stream,
+                asked = self.subject,
+                "the connection was lost again while a single event was asked for; if that goes on, the stream holds a message with malformed \
+                 headers, which the client library cannot read: find and delete it"
+            );
+        }
+        Broken("the connection was lost".to_owned())
+    }
+
+    async fn request(&mut self, batch: usize) -> Result<(), Broken> {
         let request = format!(r#"{{"batch":{batch},"expires":{},"idle_heartbeat":{}}}"#, EXPIRES.as_nanos(), HEARTBEAT.as_nanos());
-        let sent = self.link().client().publish_with_reply(self.subject.clone(), self.inbox.clone(), request.into()).await;
+        let sent = self.client.publish_with_reply(self.subject.clone(), self.inbox.clone(), request.into()).await;
         sent.map_err(|error| Broken(format!("the consumer cannot be asked: {error}")))?;
         // No await in between: a request that went out is counted.
         self.requested += batch;

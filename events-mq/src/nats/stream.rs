@@ -7,9 +7,15 @@ use async_nats::jetstream::{ErrorCode, stream::Config};
 
 /// Makes sure that the stream is there and takes events.
 pub(super) async fn prepare(link: &Link, settings: &Settings) -> Result<(), Failure> {
+    prepare_for(link, settings, &settings.subjects.all()).await
+}
+
+/// Makes sure that the stream is there and takes what is published to `subject`, or to some of it.
+pub(super) async fn prepare_for(link: &Link, settings: &Settings, subject: &str) -> Result<(), Failure> {
+    link.revive().await;
     match settings.topology {
         Topology::Create => create(link, settings).await,
-        Topology::Check => check(link, settings, &settings.subjects.all()).await,
+        Topology::Check => check(link, settings, subject).await,
     }
 }
 

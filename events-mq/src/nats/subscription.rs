@@ -3,7 +3,7 @@
 use super::acknowledgement::Acknowledgement;
 use super::consumer::Plan;
 use super::dead_letters::{Poison, bury};
-use super::pull::{Broken, Pull};
+use super::pull::{Broken, Opening, Pull};
 use super::subject;
 use super::transport::Shared;
 use crate::headers::Binding;
@@ -14,7 +14,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 /// The pauses between attempts to open a consumer again.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LAST_PAUSE: Duration = Duration::from_secs(5);
+const LAST_PAUSE: Duration = Duration::from_secs(2);
 
 /// The events of a durable consumer; made by [`Nats::subscribe`](super::Nats::subscribe).
 ///
@@ -32,14 +32,14 @@ pub struct NatsSubscription {
 }
 
 enum State {
-    Open(Pull),
-    Opening(BoxFuture<'static, Pull>),
+    Open(Box<Pull>),
+    Opening(BoxFuture<'static, Box<Pull>>),
     Stopped,
 }
 
 impl NatsSubscription {
     pub(super) fn over(shared: Arc<Shared>, plan: Plan, pull: Pull) -> Self {
-        Self { shared, plan: Arc::new(plan), state: State::Open(pull), chore: None }
+        Self { shared, plan: Arc::new(plan), state: State::Open(Box::new(pull)), chore: None }
     }
 
     /// Ends it: gives back what was prefetched, and waits until the server has been told, also of earlier acknowledgements.
@@ -149,12 +149,12 @@ impl fmt::Debug for NatsSubscription {
 }
 
 /// Tries until it works.
-async fn open_again(shared: Arc<Shared>, plan: Arc<Plan>) -> Pull {
+async fn open_again(shared: Arc<Shared>, plan: Arc<Plan>) -> Box<Pull> {
     let pauses = RetryPolicy::default().attempts(u32::MAX).backoff(Backoff::Exponential { first: FIRST_PAUSE, max: LAST_PAUSE });
     let mut failed = 0u32;
     loop {
-        match plan.open(&shared).await {
-            Ok(pull) => return pull,
+        match plan.open(&shared, Opening::Again).await {
+            Ok(pull) => return Box::new(pull),
             Err(failure) => {
                 tracing::warn!(consumer = plan.consumer, error = failure.text(), "the consumer cannot be opened; it is tried again");
             }

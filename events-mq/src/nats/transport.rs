@@ -135,6 +135,7 @@ impl Shared {
     }
 
     async fn prepare_once(&self) -> Result<(), Failure> {
+        self.link.revive().await;
         self.link.check()?;
         if self.prepared.load(Relaxed) { Ok(()) } else { self.prepare().await }
     }
@@ -209,6 +210,7 @@ impl Shared {
             PublishErrorKind::TimedOut => {
                 self.link.away(&format!("stream `{stream}` did not confirm within {:?}", self.settings.ack_timeout))
             }
+            _ if !self.link.is_up() => self.link.away("the connection was lost before it confirmed"),
             PublishErrorKind::BrokenPipe => self.link.away("the connection was lost before it confirmed"),
             _ => match error.source().and_then(|source| source.downcast_ref::<jetstream::Error>()) {
                 Some(said) => self.refused(&event, subject, said),
@@ -271,7 +273,7 @@ impl Batch<'_> {
                 }
             }
             match report {
-                None | Some(Report::Restored) => {}
+                None => {}
                 Some(Report::Refused(subject)) => self.refuse(&subject),
                 Some(Report::Lost) => {
                     // What was confirmed before is here already; no more will come.

@@ -30,7 +30,9 @@ pub async fn a_refused_event_comes_again_after_its_delay<B: BrokerHarness>() {
 pub async fn a_dropped_event_is_a_refused_one<B: BrokerHarness>() {
     let broker = B::start().await;
     let transport = broker.transport().await;
-    let mut subscription = broker.subscribe("reader", Terms::default()).await;
+    // The broker alone would wait longer than the case does.
+    let terms = Terms { ack_wait: Duration::from_secs(120), ..Terms::default() };
+    let mut subscription = broker.subscribe("reader", terms).await;
     send(&transport, &events(1)).await;
     let id = receive(&mut subscription).await.envelope().id;
     let again = receive(&mut subscription).await;
