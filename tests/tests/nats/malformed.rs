@@ -37,7 +37,8 @@ async fn a_message_that_ends_the_connection_itself_stops_neither_transport_nor_s
             while !ids.contains(&after.id) {
                 let received = subscription.next().await.unwrap();
                 let Envelope { id, topic, .. } = &**received.envelope();
-                (topics.push(topic.to_string()), ids.push(*id));
+                topics.push(topic.to_string());
+                ids.push(*id);
                 // The connection may break at any moment.
                 let _ = received.ack().await;
             }
