@@ -6,7 +6,7 @@ use events_core::{Planned, millis_of};
 use std::borrow::Cow;
 use std::time::Duration;
 
-/// Adds the values of one row, in the order of the columns of `append`.
+/// Adds the values of one row, in the order of the columns of `append` (of `append_one` on PostgreSQL).
 pub(crate) fn bind_delivery<DB: Backend>(
     arguments: &mut DB::Arguments,
     row: &Planned,

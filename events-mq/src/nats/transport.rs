@@ -183,6 +183,7 @@ impl Shared {
 
     /// The message that carries `envelope`.
     fn message(&self, envelope: &Envelope) -> PublishMessage {
+        // Names and values are percent-encoded, so that each of them is a header that NATS takes.
         let headers: HeaderMap = Binding::NATS
             .headers(envelope)
             .into_iter()
