@@ -6,6 +6,8 @@ use crate::publisher::{Publisher, Unit};
 use crate::sample::{Latencies, Sample};
 use crate::system::System;
 use crate::variant::Variant;
+use anyhow::Context;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
@@ -37,19 +39,38 @@ impl Load {
 
     /// As [`measure`](Self::measure), in a database that is as full as it is.
     pub(crate) async fn measure_on_top<S: System>(&self, database: &Database<S>, variant: Variant) -> anyhow::Result<Sample> {
+        self.measure_in_a_row(database, variant, Instant::now(), 1).await?.pop_back().context("at least one sample is taken")
+    }
+
+    /// Measures the same publisher again and again, at least once and until the time is `end`; returns the last `keep` samples.
+    pub(crate) async fn measure_in_a_row<S: System>(
+        &self,
+        database: &Database<S>,
+        variant: Variant,
+        end: Instant,
+        keep: usize,
+    ) -> anyhow::Result<VecDeque<Sample>> {
         let publisher = Arc::new(Publisher::start(variant, database, self.tasks, self.unit).await?);
-        let warm_up = self.spread(&publisher, Until::Units(WARM_UP)).await?;
-        self.wait_until_settled(&publisher, warm_up.0).await?;
-        let meter = database.meter().await?;
-        let (units, latencies) = self.spread(&publisher, Until::Time(Instant::now() + self.time)).await?;
-        self.wait_until_settled(&publisher, warm_up.0 + units).await?;
-        let took = meter.elapsed();
-        let cost = meter.stop(database).await?;
+        let (mut all, _) = self.spread(&publisher, Until::Units(WARM_UP)).await?;
+        self.wait_until_settled(&publisher, all).await?;
+        let mut samples = VecDeque::new();
+        while Instant::now() < end || samples.is_empty() {
+            let meter = database.meter().await?;
+            let (units, latencies) = self.spread(&publisher, Until::Time(Instant::now() + self.time)).await?;
+            all += units;
+            self.wait_until_settled(&publisher, all).await?;
+            let took = meter.elapsed();
+            let cost = meter.stop(database).await?;
+            // A unit of work without events counts as if it had them, so that it can be compared.
+            samples.push_back(Sample { events: units * u64::from(self.unit.events), took, cost, latencies });
+            if samples.len() > keep {
+                samples.pop_front();
+            }
+        }
         if let Some(publisher) = Arc::into_inner(publisher) {
             publisher.stop().await?;
         }
-        // A unit of work without events counts as if it had them, so that it can be compared.
-        Ok(Sample { events: units * u64::from(self.unit.events), took, cost, latencies })
+        Ok(samples)
     }
 
     async fn wait_until_settled<S: System>(&self, publisher: &Publisher<S>, units: u64) -> anyhow::Result<()> {

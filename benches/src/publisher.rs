@@ -57,11 +57,11 @@ impl<S: System> Publisher<S> {
                     .run(async |uow| {
                         S::insert_order(uow.conn(), order).await?;
                         for _ in 0..unit.events {
-                            match unit.kind {
+                            let _id = match unit.kind {
                                 Kind::Plain => publish::<Placed>(order, delay)?,
                                 Kind::InOrder => publish::<PlacedInOrder>(order, delay)?,
                                 Kind::ForAll => publish::<PlacedForAll>(order, delay)?,
-                            }
+                            };
                         }
                         anyhow::Ok(())
                     })
@@ -111,7 +111,10 @@ pub(crate) fn idle_handlers<S: System>(builder: OutboxBuilder<S>) -> OutboxBuild
         .handler::<ignore_5>()
 }
 
-fn publish<'a, E: DomainEvent + From<&'a Order>>(order: &'a Order, delay: Option<Duration>) -> Result<(), events_core::Error> {
+fn publish<'a, E: DomainEvent + From<&'a Order>>(
+    order: &'a Order,
+    delay: Option<Duration>,
+) -> Result<events_core::EventId, events_core::Error> {
     let publication = Publication::of(E::from(order));
     match delay {
         Some(delay) => publication.delay(delay).publish(),

@@ -25,6 +25,8 @@ pub(crate) struct Scale {
     pub(crate) latency: Duration,
     /// How long `snapshot` holds its snapshot.
     pub(crate) snapshot: Duration,
+    /// How many deliveries were delivered under that snapshot before; a short one would leave nothing to stumble over.
+    pub(crate) remains: u64,
     /// How long leases last in `recovery`.
     pub(crate) lease: Duration,
     /// How often `recovery` kills.
@@ -44,6 +46,7 @@ impl Scale {
             overflow: 1_000_000,
             latency: Duration::from_secs(20),
             snapshot: Duration::from_secs(600),
+            remains: 0,
             lease: Duration::from_secs(30),
             kills: 3,
         }
@@ -61,6 +64,7 @@ impl Scale {
             overflow: 50_000,
             latency: Duration::from_secs(3),
             snapshot: Duration::from_secs(3),
+            remains: 200_000,
             lease: Duration::from_secs(2),
             kills: 1,
         }

@@ -52,6 +52,39 @@ pub enum BuildError {
         /// Its topic.
         topic: &'static str,
     },
+    /// Events of an old version would find nobody who reads them.
+    #[error(
+        "handler `{handler}` takes `{event}` (topic `{topic}`) from version {oldest} on, and nothing reads version {missing}; keep the type of \
+         version {missing} and write `upcasts = ..` on `{event}`, or `since = {oldest}` if no event of version {missing} exists any more"
+    )]
+    MissingVersion {
+        /// Name of the handler.
+        handler: &'static str,
+        /// The event type.
+        event: &'static str,
+        /// Its topic.
+        topic: &'static str,
+        /// The oldest version that it reads.
+        oldest: u16,
+        /// The version that nothing reads.
+        missing: u16,
+    },
+    /// A `#[subscribe]` handler whose group has no subscription.
+    #[error(
+        "handler `{handler}` hears the group `{group}`, which has no subscription; call `.subscribe(\"{group}\", ..)` on the outbox builder"
+    )]
+    NoSubscription {
+        /// Name of the handler.
+        handler: &'static str,
+        /// Its group.
+        group: &'static str,
+    },
+    /// A subscription that nobody hears.
+    #[error("nobody hears the subscription of group `{group}`; write `#[subscribe(group = \"{group}\")]` on a handler")]
+    NoSubscriber {
+        /// The group.
+        group: String,
+    },
     /// An event that nobody would receive.
     #[error(
         "`{event}` (topic `{topic}`) has no target: no handler takes it and {why}; add a handler, or call `.allow_unrouted()` on the outbox builder. \

@@ -1,15 +1,16 @@
 //! Collects what a unit of work publishes, in task-local storage. Knows no store.
 
-use crate::{DomainEvent, Envelope, Error, Headers};
+use crate::{DomainEvent, Envelope, Error, EventId, Headers};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use time::OffsetDateTime;
 
 tokio::task_local! { static ACTIVE: Collector; }
 
 /// The longest key that fits its column on every database, in bytes.
 const MAX_KEY: usize = 255;
 
-/// Publishes `event` in the unit of work that is active on this task.
+/// Publishes `event` in the unit of work that is active on this task, and returns its id.
 ///
 /// The event is buffered; it is written to the outbox just before COMMIT and forgotten on rollback.
 ///
@@ -22,15 +23,46 @@ const MAX_KEY: usize = 255;
 ///
 /// fn mark_paid(order_id: i64) -> Result<(), events_core::Error> {
 ///     // .. write to your own tables ..
-///     publish(OrderPaid { order_id })
+///     publish(OrderPaid { order_id })?;
+///     Ok(())
 /// }
 /// assert!(mark_paid(7).unwrap_err().to_string().contains("outside a unit of work"));
 /// ```
 ///
 /// # Errors
 /// No unit of work is active on this task ([`Error::NoUnitOfWork`]), or the event cannot be serialized or is too large.
-pub fn publish<E: DomainEvent>(event: E) -> Result<(), Error> {
+pub fn publish<E: DomainEvent>(event: E) -> Result<EventId, Error> {
     Publication::of(event).publish()
+}
+
+/// As [`publish`], but the event becomes deliverable only when `delay` has passed after COMMIT, by the database's clock. Until then it can
+/// be cancelled by the id that this returns.
+///
+/// ```no_run
+/// # use events_core::{domain_event, publish_in};
+/// # use std::time::Duration;
+/// # #[domain_event(topic = "order.expired", local)]
+/// # #[derive(serde::Serialize, serde::Deserialize)]
+/// # struct OrderExpired { order_id: i64 }
+/// # fn f() -> Result<(), events_core::Error> {
+/// let reminder = publish_in(Duration::from_secs(30 * 60), OrderExpired { order_id: 7 })?;
+/// // .. `uow.cancel(reminder)` in the unit of work that pays the order
+/// # Ok(()) }
+/// ```
+///
+/// # Errors
+/// As [`publish`].
+pub fn publish_in<E: DomainEvent>(delay: Duration, event: E) -> Result<EventId, Error> {
+    Publication::of(event).delay(delay).publish()
+}
+
+/// As [`publish_in`], but at a moment. It is turned into a delay by this process's clock when the event is stored; a moment that has passed
+/// is no delay.
+///
+/// # Errors
+/// As [`publish`].
+pub fn publish_at<E: DomainEvent>(at: OffsetDateTime, event: E) -> Result<EventId, Error> {
+    Publication::of(event).at(at).publish()
 }
 
 /// An event with options, where [`publish`] is not enough.
@@ -41,7 +73,7 @@ pub fn publish<E: DomainEvent>(event: E) -> Result<(), Error> {
 /// # #[domain_event(topic = "cart.abandoned", local)]
 /// # #[derive(serde::Serialize, serde::Deserialize)]
 /// # struct CartAbandoned {}
-/// # fn f() -> Result<(), events_core::Error> {
+/// # fn f() -> Result<events_core::EventId, events_core::Error> {
 /// Publication::of(CartAbandoned {}).header("tenant", "acme").delay(Duration::from_secs(3600)).publish()
 /// # }
 /// ```
@@ -50,13 +82,20 @@ pub struct Publication<E> {
     event: E,
     headers: Headers,
     key: Option<String>,
-    delay: Option<Duration>,
+    due: Due,
+}
+
+/// When an event becomes deliverable.
+#[derive(Clone, Copy, Debug)]
+enum Due {
+    After(Duration),
+    At(OffsetDateTime),
 }
 
 impl<E: DomainEvent> Publication<E> {
     /// A publication of `event` with the options of its type.
     pub fn of(event: E) -> Self {
-        Self { event, headers: Headers::new(), key: None, delay: E::DELAY }
+        Self { event, headers: Headers::new(), key: None, due: Due::After(E::DELAY.unwrap_or_default()) }
     }
 
     /// Adds text that travels with the event.
@@ -73,15 +112,21 @@ impl<E: DomainEvent> Publication<E> {
 
     /// Makes the event deliverable only `delay` after COMMIT, by the database's clock.
     pub fn delay(mut self, delay: Duration) -> Self {
-        self.delay = Some(delay);
+        self.due = Due::After(delay);
         self
     }
 
-    /// Publishes in the unit of work that is active on this task.
+    /// Makes the event deliverable only at a moment, which this process's clock turns into a delay when the event is stored.
+    pub fn at(mut self, at: OffsetDateTime) -> Self {
+        self.due = Due::At(at);
+        self
+    }
+
+    /// Publishes in the unit of work that is active on this task, and returns the event's id.
     ///
     /// # Errors
     /// As [`publish`].
-    pub fn publish(self) -> Result<(), Error> {
+    pub fn publish(self) -> Result<EventId, Error> {
         ACTIVE.try_with(Clone::clone).map_err(|_| Error::NoUnitOfWork { topic: E::TOPIC })?.push(self)
     }
 }
@@ -91,8 +136,17 @@ impl<E: DomainEvent> Publication<E> {
 pub struct Collected {
     /// The event.
     pub envelope: Arc<Envelope>,
-    /// How long after COMMIT it becomes deliverable.
-    pub delay: Option<Duration>,
+    due: Due,
+}
+
+impl Collected {
+    /// How long after COMMIT it becomes deliverable, if it is stored now.
+    pub(crate) fn delay(&self) -> Duration {
+        match self.due {
+            Due::After(delay) => delay,
+            Due::At(at) => Duration::try_from(at - OffsetDateTime::now_utc()).unwrap_or_default(),
+        }
+    }
 }
 
 /// The events of one unit of work. Clones share their content.
@@ -126,11 +180,11 @@ impl Collector {
         self.0.owner
     }
 
-    /// Adds an event.
+    /// Adds an event, and returns its id.
     ///
     /// # Errors
     /// The event cannot be serialized, or its payload or key is too large.
-    pub fn push<E: DomainEvent>(&self, publication: Publication<E>) -> Result<(), Error> {
+    pub fn push<E: DomainEvent>(&self, publication: Publication<E>) -> Result<EventId, Error> {
         let topic = E::TOPIC;
         let mut envelope = Envelope::seal(&publication.event, &self.0.source).map_err(|source| Error::Serialize { topic, source })?;
         let (size, limit) = (envelope.payload.len(), self.0.max_payload);
@@ -145,9 +199,9 @@ impl Collector {
         if envelope.key.as_ref().is_some_and(|key| key.contains('\0')) {
             return Err(Error::KeyWithNul { topic });
         }
-        let delay = publication.delay.filter(|delay| !delay.is_zero());
-        self.events().push(Collected { envelope: Arc::new(envelope), delay });
-        Ok(())
+        let id = envelope.id;
+        self.events().push(Collected { envelope: Arc::new(envelope), due: publication.due });
+        Ok(id)
     }
 
     /// How many events there are; a savepoint's mark.

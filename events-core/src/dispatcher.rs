@@ -97,7 +97,7 @@ pub(crate) async fn send_batch(counters: &Counters, target: &Target, transport: 
 }
 
 /// Runs a target's code: at most so long, and a panic becomes an error.
-async fn guarded<T>(
+pub(crate) async fn guarded<T>(
     limit: Duration,
     counters: &Counters,
     work: impl Future<Output = Result<T, DeliveryError>>,

@@ -1,15 +1,17 @@
 //! What the loops, the workers and the committers of a relay share.
 
+use crate::depth::Depth;
 use crate::lane::{InFlight, Lane};
 use crate::leadership::Leadership;
 use crate::leases::Leases;
+use crate::reception::Reception;
 use crate::settler::{Pending, Settler};
 use crate::stats::{Counters, Health};
 use crate::{Error, OutboxStore, Outcome, Registry, RelayOptions, Settlement};
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{
-    Arc, Mutex,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicBool, Ordering},
 };
 use std::time::Duration;
@@ -28,6 +30,8 @@ pub(crate) struct Engine {
     pub(crate) lane_of: HashMap<Arc<str>, usize>,
     /// Earlier names of targets, each with the present one.
     pub(crate) renamed: Vec<(Arc<str>, Arc<str>)>,
+    /// What comes from brokers.
+    pub(crate) reception: Arc<Reception>,
     pub(crate) leases: Arc<Leases>,
     pub(crate) settler: Settler,
     pub(crate) memory: Arc<Semaphore>,
@@ -39,7 +43,9 @@ pub(crate) struct Engine {
     pub(crate) scanner_lead: Leadership,
     /// Only who leads maintains.
     pub(crate) maintenance_lead: Leadership,
-    pub(crate) counters: Counters,
+    /// How far back the scanner looks.
+    pub(crate) depth: Mutex<Depth>,
+    pub(crate) counters: Arc<Counters>,
     pub(crate) scanner_health: Arc<Health>,
     pub(crate) settler_health: Arc<Health>,
     pub(crate) heartbeat_health: Arc<Health>,
@@ -63,6 +69,10 @@ impl Drop for Engine {
 impl Engine {
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn depth(&self) -> MutexGuard<'_, Depth> {
+        self.depth.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes leased deliveries, each with the index of its lane, and gets them going.

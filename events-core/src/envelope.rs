@@ -1,20 +1,39 @@
 //! An event with everything a stranger needs to know about it: id, topic, key, time, source, headers, payload.
 
-use crate::{BoxError, DomainEvent};
+use crate::{BoxError, DeliveryId, DomainEvent};
 use bytes::Bytes;
+use sha2::{Digest, Sha256};
 use std::{borrow::Cow, collections::BTreeMap, fmt, str::FromStr, sync::Arc};
 use time::OffsetDateTime;
-use uuid::Uuid;
+use uuid::{Builder, Uuid};
+
+/// How many targets an event may have.
+pub(crate) const MAX_TARGETS: u16 = 1024;
 
 /// Identifies one event for ever; a UUIDv7, so ids sort by time of publishing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId(pub Uuid);
 
 impl EventId {
-    /// A fresh id.
+    /// A fresh id. Its last ten bits are zero: deliveries of the event have its id with their number there.
     #[must_use]
     pub fn now() -> Self {
-        Self(Uuid::now_v7())
+        Self(Uuid::from_u128(Uuid::now_v7().as_u128() & !u128::from(MAX_TARGETS - 1)))
+    }
+
+    /// The ids that deliveries of this event have, the first and the last; it is found by them, and needs no index of its own.
+    #[must_use]
+    pub fn deliveries(self) -> (DeliveryId, DeliveryId) {
+        let first = self.0.as_u128() & !u128::from(MAX_TARGETS - 1);
+        (DeliveryId(Uuid::from_u128(first)), DeliveryId(Uuid::from_u128(first | u128::from(MAX_TARGETS - 1))))
+    }
+
+    /// Stands for everything that is the same by a business key: a UUIDv8 of its SHA-256, so the same for the same text.
+    pub(crate) fn of_identity(text: &str) -> Self {
+        let digest = Sha256::digest(text.as_bytes());
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&digest[..16]);
+        Self(Builder::from_custom_bytes(bytes).into_uuid())
     }
 }
 
@@ -83,7 +102,8 @@ impl Envelope {
     /// Takes the event out again.
     ///
     /// # Errors
-    /// The payload is no JSON or does not fit `E`; the error names the topic, the version and the type.
+    /// The payload is no JSON or does not fit `E`, or is of a version that `E` does not read; the error names the topic, the version and the
+    /// type.
     pub fn open<E: DomainEvent>(&self) -> Result<E, BoxError> {
         if self.content_type != JSON {
             return Err(format!(
@@ -92,7 +112,18 @@ impl Envelope {
             )
             .into());
         }
-        E::decode(&self.payload).map_err(|error| {
+        if self.version < E::OLDEST {
+            return Err(format!(
+                "event {} on topic `{}` has version {}, and `{}` reads {} at the oldest; name its version before with `upcasts = ..`",
+                self.id,
+                self.topic,
+                self.version,
+                std::any::type_name::<E>(),
+                E::OLDEST
+            )
+            .into());
+        }
+        E::decode_version(self.version, &self.payload).map_err(|error| {
             format!(
                 "the payload of event {} on topic `{}` version {} does not fit `{}`: {error}",
                 self.id,
@@ -139,5 +170,27 @@ impl Metadata {
             headers: envelope.headers.clone(),
             attempt,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_s_deliveries_have_ids_of_their_own_between_its_first_and_its_last() {
+        let (event, next) = (EventId::now(), EventId::now());
+        let (first, last) = event.deliveries();
+        assert_eq!(first.0, event.0, "room for the numbers is left in the event's own id");
+        assert_eq!(DeliveryId::of(event, 0), first);
+        assert_eq!(DeliveryId::of(event, usize::from(MAX_TARGETS) - 1), last);
+        assert!(last < next.deliveries().0, "{last} and {next}");
+    }
+
+    #[test]
+    fn what_stands_for_a_business_key_is_no_event_s_id() {
+        let (one, other) = (EventId::of_identity("7"), EventId::of_identity("8"));
+        assert_eq!((one, one == other), (EventId::of_identity("7"), false));
+        assert_ne!(one.0.get_version_num(), EventId::now().0.get_version_num());
     }
 }

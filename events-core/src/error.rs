@@ -100,6 +100,14 @@ pub enum Error {
         /// Version of the event.
         version: u16,
     },
+    /// An event of a type that this process only receives from a broker.
+    #[error(
+        "the event on topic `{topic}` would reach nobody: this process only receives such events; call `.transport(..)` on the outbox builder, add a handler, or call `.allow_unrouted()`"
+    )]
+    OnlyReceived {
+        /// Topic of the event.
+        topic: String,
+    },
     /// `UnitOfWork::run` without an installed outbox.
     #[error("no {database} outbox is installed; call `Outbox::builder(pool).install().await` at start-up, or use `outbox.run(..)`")]
     NotInstalled {

@@ -26,6 +26,10 @@ pub trait DomainEvent: EventPayload + Send + Sync + 'static {
     const TOPIC: &'static str;
     /// Version of the payload's shape; topic and version together name one type.
     const VERSION: u16 = 1;
+    /// The oldest version whose payloads this type reads; older than its own if it [upcasts](crate::Upcast).
+    const OLDEST: u16 = Self::VERSION;
+    /// The first version of which events exist anywhere; those before need not be read by anybody.
+    const SINCE: u16 = 1;
     /// Whether the event stays in this process: handlers get it, transports do not.
     const LOCAL: bool = false;
     /// Name of the one transport that takes the event; without it, the only transport installed does.
@@ -36,6 +40,12 @@ pub trait DomainEvent: EventPayload + Send + Sync + 'static {
     /// Ordering key: events with equal keys reach each target in commit order.
     fn key(&self) -> Option<String> {
         None
+    }
+
+    /// Reads a payload of a version from [`OLDEST`](Self::OLDEST) to [`VERSION`](Self::VERSION).
+    #[doc(hidden)]
+    fn decode_version(_version: u16, payload: &[u8]) -> Result<Self, serde_json::Error> {
+        Self::decode(payload)
     }
 }
 
@@ -70,6 +80,10 @@ impl<T: Serialize + DeserializeOwned> EventPayload for T {
 pub struct EventDescriptor {
     pub topic: &'static str,
     pub version: u16,
+    /// The oldest version it reads.
+    pub oldest: u16,
+    /// The first version of which events exist.
+    pub since: u16,
     pub local: bool,
     pub to: Option<&'static str>,
     pub type_name: fn() -> &'static str,
@@ -79,7 +93,21 @@ impl EventDescriptor {
     /// The descriptor of `E`.
     #[must_use]
     pub const fn of<E: DomainEvent>() -> Self {
-        Self { topic: E::TOPIC, version: E::VERSION, local: E::LOCAL, to: E::TO, type_name: std::any::type_name::<E> }
+        Self {
+            topic: E::TOPIC,
+            version: E::VERSION,
+            oldest: E::OLDEST,
+            since: E::SINCE,
+            local: E::LOCAL,
+            to: E::TO,
+            type_name: std::any::type_name::<E>,
+        }
+    }
+
+    /// Whether payloads of this topic and version can be read as this type.
+    #[must_use]
+    pub fn reads(&self, topic: &str, version: u16) -> bool {
+        self.topic == topic && (self.oldest..=self.version).contains(&version)
     }
 }
 

@@ -22,19 +22,20 @@ impl Relay {
         let mut planned = Vec::with_capacity(events.len());
         for event in events {
             let route = engine.registry.route(&event.envelope.topic, event.envelope.version)?;
-            for index in &route.targets {
+            let delay = event.delay();
+            for (number, index) in route.targets.iter().enumerate() {
                 let lane = &engine.lanes[*index];
-                let room = if event.delay.is_none() { engine.reserve(lane, event.envelope.payload.len()) } else { None };
+                let room = if delay.is_zero() { engine.reserve(lane, event.envelope.payload.len()) } else { None };
                 planned.push(Planned {
                     delivery: Delivery {
-                        lease: Lease { id: DeliveryId::now(), token },
+                        lease: Lease { id: DeliveryId::of(event.envelope.id, number), token },
                         target: Arc::clone(&lane.target.name),
                         envelope: Arc::clone(&event.envelope),
                         failed: 0,
                         abandoned: 0,
                         failures: Vec::new(),
                     },
-                    delay: event.delay.unwrap_or_default(),
+                    delay,
                     lane: *index,
                     room,
                     waits_for_key: false,

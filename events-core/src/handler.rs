@@ -2,7 +2,7 @@
 
 use crate::event::EventDescriptor;
 use crate::extract::{Context, Requirements, UnitOfWorkArg};
-use crate::{BoxError, DeadLetterPolicy, RetryPolicy};
+use crate::{BoxError, DeadLetterPolicy, Envelope, RetryPolicy};
 use std::any::{Any, TypeId, type_name};
 use std::{fmt, future::Future, pin::Pin, time::Duration};
 
@@ -106,6 +106,8 @@ pub enum Phase {
     AfterRollback,
     /// After either, in memory, best effort.
     AfterCompletion,
+    /// When a broker delivers the event, in a unit of work with the inbox.
+    Subscribe,
 }
 
 /// A handler known by its function's name: `builder.handler::<issue_ticket>()`. Written by the macros.
@@ -122,6 +124,10 @@ pub struct HandlerDescriptor {
     pub name: &'static str,
     pub renamed_from: &'static [&'static str],
     pub phase: Phase,
+    /// Of `#[subscribe]`: whose subscription it hears.
+    pub group: Option<&'static str>,
+    /// Of `#[subscribe]`: what tells one event from another, if that is not its id.
+    pub dedupe: Option<Identity>,
     pub event: EventDescriptor,
     pub options: HandlerOptions,
     pub require: fn(&mut Requirements),
@@ -166,6 +172,9 @@ pub enum HandlerCall {
     InUnitOfWork { unit: UnitOfWorkType, call: UnitCall },
 }
 
+/// What tells an event from others, as text.
+#[doc(hidden)]
+pub(crate) type Identity = fn(&Envelope) -> Result<String, DeliveryError>;
 #[doc(hidden)]
 pub(crate) type PlainCall = for<'a> fn(&'a Context<'a>) -> BoxFuture<'a, Result<(), DeliveryError>>;
 #[doc(hidden)]
@@ -223,7 +232,7 @@ impl<E: Into<DeliveryError>> IntoOutcome for Result<(), E> {
 /// What `key = field` may name. Implemented for everything that can be displayed.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be an ordering key",
+    message = "`{Self}` cannot be a key",
     label = "cannot be written as text",
     note = "a key is anything that implements `Display`; implement it, or write an expression such as `key = self.id.0`"
 )]

@@ -2,6 +2,7 @@
 
 // The modules stand in the order in which an event flows through them.
 mod event;
+mod upcast;
 mod envelope;
 mod cloud_events;
 mod collect;
@@ -12,7 +13,9 @@ mod memory_transport;
 mod retry;
 mod registry;
 mod phases;
+mod inbox;
 mod store;
+mod depth;
 mod dispatcher;
 mod lane;
 mod leases;
@@ -26,6 +29,9 @@ mod heartbeat;
 mod wake_up;
 mod pace;
 mod scanner;
+mod intake;
+mod reception;
+mod receiver;
 mod maintenance;
 mod relay;
 mod outboxes;
@@ -41,16 +47,18 @@ pub mod test_kit;
 pub use build_error::BuildError;
 pub use clock::{Clock, millis_of};
 pub use cloud_events::{from_cloud_event, to_cloud_event};
-pub use collect::{Collected, Collector, Publication, publish};
+pub use collect::{Collected, Collector, Publication, publish, publish_at, publish_in};
 pub use envelope::{Envelope, EventId, Headers, Metadata};
 pub use error::{BoxError, Error};
 pub use event::{DomainEvent, EventPayload};
 pub use extract::{Completion, Context, EventArg, FromContext, Requirements, State, UnitOfWorkArg};
 pub use hand_over::{HandOver, Planned};
 pub use handler::{Backoff, BoxFuture, DeliveryError, DeliveryErrorKind, HandlerFn, Phase};
+pub use inbox::{Inbox, Receipt, ReceiveOutcome};
 pub use memory_transport::{MemorySubscription, MemoryTransport};
 pub use options::RelayOptions;
 pub use outboxes::{AnyOutbox, OutboxStatus, Outboxes};
+pub use receiver::{Receiver, ReceiverBuilder};
 pub use registry::{Registry, RegistryBuilder};
 pub use relay::Relay;
 pub use retry::{DeadLetterPolicy, RetryPolicy};
@@ -60,8 +68,9 @@ pub use store::{
     SettleReport, Settlement, Swept, TargetRequest, TransactOutcome, Unreadable,
 };
 pub use transport::{Acknowledge, Received, Subscription, Transport};
+pub use upcast::Upcast;
 
-pub use events_macros::{after_commit, after_completion, after_rollback, before_commit, domain_event};
+pub use events_macros::{after_commit, after_completion, after_rollback, before_commit, domain_event, subscribe};
 
 /// What generated code needs. Not public API: it changes without notice.
 #[doc(hidden)]
@@ -69,5 +78,7 @@ pub mod __private {
     pub use crate::event::EventDescriptor;
     pub use crate::handler::{Backoff, HandlerCall, HandlerDescriptor, HandlerOptions, IntoOutcome, OrderingKey, Phase, UnitOfWorkType};
     pub use crate::retry::DeadLetterPolicy;
+    pub use crate::upcast::follows;
     pub use inventory;
+    pub use serde_json::Error as JsonError;
 }

@@ -86,6 +86,8 @@ impl Engine {
         }
         let adopted = self.bounded("renaming deliveries", self.store.adopt(&self.renamed)).await?;
         if adopted > 0 {
+            // They are due as long as they were under their old name.
+            self.depth().forget();
             tracing::info!(adopted, "deliveries under earlier names of handlers were taken over");
         }
         Ok(())

@@ -125,7 +125,7 @@ async fn all_acknowledged(answers: Vec<oneshot::Receiver<Answer>>) -> Result<(),
     for answer in answers {
         match answer.await {
             Ok(Ok(())) => {}
-            Ok(Err(reason)) => return Err(reason.into()),
+            Ok(Err(error)) => return Err(error),
             Err(_) => return Err("a subscriber dropped the event without acknowledging it".into()),
         }
     }
@@ -144,7 +144,7 @@ impl Subscription for MemorySubscription {
     }
 }
 
-type Answer = Result<(), BoxError>;
+type Answer = Result<(), DeliveryError>;
 
 struct Acknowledger(oneshot::Sender<Answer>);
 
@@ -155,7 +155,14 @@ impl Acknowledge for Acknowledger {
     }
 
     fn nack(self: Box<Self>, reason: BoxError) -> BoxFuture<'static, Result<(), BoxError>> {
-        let told = self.0.send(Err(reason)).map_err(|_| "the outbox stopped waiting for the acknowledgement".into());
+        let told = self.0.send(Err(reason.into())).map_err(|_| "the outbox stopped waiting for the acknowledgement".into());
+        Box::pin(async move { told })
+    }
+
+    /// To the dead letters of the outbox that sent it: there is no other place.
+    fn bury(self: Box<Self>, reason: BoxError) -> BoxFuture<'static, Result<(), BoxError>> {
+        let told =
+            self.0.send(Err(DeliveryError::terminal(reason))).map_err(|_| "the outbox stopped waiting for the acknowledgement".into());
         Box::pin(async move { told })
     }
 }

@@ -87,12 +87,12 @@ impl Registry {
     }
 
     fn in_memory_handlers(&self, envelope: &Envelope, phase: Phase) -> impl Iterator<Item = &'static HandlerDescriptor> {
-        let version = envelope.version;
+        let (topic, version) = (envelope.topic.clone(), envelope.version);
         self.in_memory
             .get(&*envelope.topic)
             .into_iter()
             .flatten()
             .copied()
-            .filter(move |handler| handler.phase == phase && handler.event.version == version)
+            .filter(move |handler| handler.phase == phase && handler.event.reads(&topic, version))
     }
 }

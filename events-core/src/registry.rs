@@ -1,16 +1,16 @@
 //! Which handlers and transports this process has, and which of them take which event. Checked once, at start-up.
 
+use crate::envelope::MAX_TARGETS;
 use crate::event::EventDescriptor;
 use crate::extract::{Requirements, States};
 use crate::handler::{HandlerCall, HandlerDescriptor, UnitOfWorkType};
-use crate::{BuildError, DomainEvent, Error, HandlerFn, Phase, RetryPolicy, Transport, UnitOfWorkArg};
+use crate::intake::Intake;
+use crate::{BuildError, DomainEvent, Error, HandlerFn, Phase, RetryPolicy, Subscription, Transport, UnitOfWorkArg};
 use std::collections::{BTreeMap, HashMap};
 use std::{sync::Arc, time::Duration};
 
-/// How many handler calls or transport batches of one target run at once, unless it says otherwise.
+/// How many calls of a handler run at once, unless it says otherwise.
 const CONCURRENCY: usize = 16;
-/// How many batches a transport has under way at once.
-const TRANSPORT_CONCURRENCY: usize = 4;
 /// How long one handler call or transport batch may take, unless it says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -25,6 +25,8 @@ pub struct Registry {
     routes: HashMap<&'static str, Vec<Route>>,
     /// Handlers of the phases that run in memory, by topic.
     pub(crate) in_memory: HashMap<&'static str, Vec<&'static HandlerDescriptor>>,
+    /// The relay takes them out, too.
+    pub(crate) intakes: Vec<Arc<Intake>>,
 }
 
 /// Where the events of one topic and version go.
@@ -32,6 +34,8 @@ pub struct Registry {
 pub(crate) struct Route {
     version: u16,
     pub(crate) targets: Vec<usize>,
+    /// Whether events come from brokers only: what this process published would reach nobody.
+    only_received: bool,
 }
 
 /// A handler or a transport, with its limits.
@@ -57,11 +61,13 @@ impl Registry {
         RegistryBuilder {
             states: States::default(),
             transports: Vec::new(),
+            subscriptions: Vec::new(),
             given_handlers: Vec::new(),
             given_events: Vec::new(),
             linked: true,
             allow_unrouted: false,
             publish_only: false,
+            receive_only: false,
             retry: RetryPolicy::default(),
             unit: None,
         }
@@ -69,10 +75,12 @@ impl Registry {
 
     /// Where events of `topic` and `version` go, as indices into the targets.
     pub(crate) fn route(&self, topic: &str, version: u16) -> Result<&Route, Error> {
-        self.routes
-            .get(topic)
-            .and_then(|routes| routes.iter().find(|route| route.version == version))
-            .ok_or_else(|| Error::UndeclaredEvent { topic: topic.to_owned(), version })
+        let routes = self.routes.get(topic).and_then(|routes| routes.iter().find(|route| route.version == version));
+        match routes {
+            Some(Route { only_received: true, .. }) => Err(Error::OnlyReceived { topic: topic.to_owned() }),
+            Some(route) => Ok(route),
+            None => Err(Error::UndeclaredEvent { topic: topic.to_owned(), version }),
+        }
     }
 
     /// One line per event: its topic and where it goes. For a look at start-up.
@@ -110,11 +118,13 @@ impl Target {
 pub struct RegistryBuilder {
     states: States,
     transports: Vec<Arc<dyn Transport>>,
+    subscriptions: Vec<(String, Box<dyn Subscription>)>,
     given_handlers: Vec<&'static HandlerDescriptor>,
     given_events: Vec<EventDescriptor>,
     linked: bool,
     allow_unrouted: bool,
     publish_only: bool,
+    receive_only: bool,
     retry: RetryPolicy,
     unit: Option<UnitOfWorkType>,
 }
@@ -129,6 +139,12 @@ impl RegistryBuilder {
     /// Adds a transport.
     pub fn transport(&mut self, transport: impl Transport) -> &mut Self {
         self.transports.push(Arc::new(transport));
+        self
+    }
+
+    /// Adds a subscription, whose events go to the `#[subscribe]` handlers of that group.
+    pub fn subscribe(&mut self, group: impl Into<String>, subscription: impl Subscription + 'static) -> &mut Self {
+        self.subscriptions.push((group.into(), Box::new(subscription)));
         self
     }
 
@@ -162,6 +178,12 @@ impl RegistryBuilder {
         self
     }
 
+    /// Takes only `#[subscribe]` handlers: nothing is published in this process.
+    pub(crate) fn receive_only(&mut self) -> &mut Self {
+        self.receive_only = true;
+        self.allow_unrouted()
+    }
+
     /// The retry policy of every target that does not have its own.
     pub fn retry(&mut self, policy: RetryPolicy) -> &mut Self {
         self.retry = policy;
@@ -178,28 +200,40 @@ impl RegistryBuilder {
     ///
     /// # Errors
     /// Everything that is wrong, in one [`BuildError`].
-    pub fn build(self) -> Result<Registry, BuildError> {
+    pub fn build(mut self) -> Result<Registry, BuildError> {
         let mut problems = Vec::new();
         let handlers = self.handlers(&mut problems);
         let events = self.events(&mut problems);
         for handler in &handlers {
             self.check_handler(handler, &events, &mut problems);
+            problems.extend(missing_version(handler, &handlers));
         }
         if let Err(problem) = self.retry.check() {
             problems.push(problem);
         }
+        let intakes = self.intakes(&handlers, &mut problems);
         let targets = self.targets(&handlers, &mut problems);
         let names = targets.iter().flat_map(Target::names);
         problems.extend(names.filter_map(|name| BuildError::check_name("the name of a target", name).err()));
         let mut routes: HashMap<&'static str, Vec<Route>> = HashMap::new();
         for event in events.values() {
             let indices = self.targets_of(event, &targets, &mut problems);
-            let heard_in_memory = handlers.iter().any(|handler| is_of(handler, event));
-            if indices.is_empty() && !heard_in_memory && self.must_be_routed(event) {
+            if indices.len() > usize::from(MAX_TARGETS) {
+                let value = format!("{} for `{}`", indices.len(), (event.type_name)());
+                problems.push(BuildError::InvalidOption {
+                    option: "the number of targets",
+                    value,
+                    rule: "an event may have 1,024 at most",
+                });
+            }
+            let of_event = || handlers.iter().filter(|handler| is_of(handler, event));
+            let is_heard = of_event().any(|handler| handler.phase != Phase::Subscribe);
+            let reaches_nobody = indices.is_empty() && !is_heard && self.must_be_routed(event);
+            if reaches_nobody && of_event().next().is_none() {
                 let why = if event.local { "it is `local`" } else { "no transport is installed" };
                 problems.push(BuildError::Unrouted { event: (event.type_name)(), topic: event.topic, why });
             }
-            routes.entry(event.topic).or_default().push(Route { version: event.version, targets: indices });
+            routes.entry(event.topic).or_default().push(Route { version: event.version, targets: indices, only_received: reaches_nobody });
         }
         if problems.len() > 1 {
             return Err(BuildError::Several(problems));
@@ -208,17 +242,19 @@ impl RegistryBuilder {
             return Err(problem);
         }
         let mut in_memory: HashMap<_, Vec<_>> = HashMap::new();
-        for handler in handlers.into_iter().filter(|handler| handler.phase != Phase::AfterCommit) {
+        let runs_in_memory = |handler: &&HandlerDescriptor| !matches!(handler.phase, Phase::AfterCommit | Phase::Subscribe);
+        for handler in handlers.into_iter().filter(runs_in_memory) {
             in_memory.entry(handler.event.topic).or_default().push(handler);
         }
         let names = targets.iter().map(|target| Arc::clone(&target.name)).collect();
-        Ok(Registry { states: self.states, targets, names, routes, in_memory })
+        Ok(Registry { states: self.states, targets, names, routes, in_memory, intakes })
     }
 
     /// All handlers, sorted by name so that the result does not depend on the linker.
     fn handlers(&self, problems: &mut Vec<BuildError>) -> Vec<&'static HandlerDescriptor> {
         let linked = inventory::iter::<&'static HandlerDescriptor>.into_iter().copied().filter(|_| self.linked);
         let mut handlers: Vec<_> = linked.chain(self.given_handlers.iter().copied()).collect();
+        handlers.retain(|handler| !self.receive_only || handler.phase == Phase::Subscribe);
         handlers.sort_by_key(|handler| handler.name);
         let mut names: Vec<&'static str> =
             handlers.iter().flat_map(|handler| std::iter::once(handler.name).chain(handler.renamed_from.iter().copied())).collect();
@@ -258,7 +294,7 @@ impl RegistryBuilder {
         let mut requirements = Requirements::default();
         (handler.require)(&mut requirements);
         for (id, ty) in requirements.states {
-            let is_called = !self.publish_only || handler.phase != Phase::AfterCommit;
+            let is_called = !self.publish_only || !matches!(handler.phase, Phase::AfterCommit | Phase::Subscribe);
             if is_called && !self.states.has(id) {
                 problems.push(BuildError::MissingState { handler: handler.name, ty });
             }
@@ -281,6 +317,27 @@ impl RegistryBuilder {
         }
     }
 
+    /// Each subscription with the handlers of its group.
+    fn intakes(&mut self, handlers: &[&'static HandlerDescriptor], problems: &mut Vec<BuildError>) -> Vec<Arc<Intake>> {
+        let subscriptions = std::mem::take(&mut self.subscriptions);
+        for handler in handlers.iter().filter(|_| !self.publish_only) {
+            if let Some(group) = handler.group
+                && !subscriptions.iter().any(|(known, _)| known == group)
+            {
+                problems.push(BuildError::NoSubscription { handler: handler.name, group });
+            }
+        }
+        let mut intakes = Vec::new();
+        for (group, subscription) in subscriptions {
+            let of_group: Vec<_> = handlers.iter().filter(|handler| handler.group == Some(&group)).copied().collect();
+            match of_group.first().and_then(|handler| handler.group) {
+                Some(group) => intakes.push(Arc::new(Intake::new(group, of_group, subscription))),
+                None => problems.push(BuildError::NoSubscriber { group }),
+            }
+        }
+        intakes
+    }
+
     fn targets(&self, handlers: &[&'static HandlerDescriptor], problems: &mut Vec<BuildError>) -> Vec<Target> {
         let mut targets: Vec<Target> = handlers
             .iter()
@@ -300,13 +357,17 @@ impl RegistryBuilder {
             if targets.iter().any(|target| target.name == name) {
                 problems.push(BuildError::DuplicateTransport { name: transport.name().to_owned() });
             }
+            let own = transport.retry();
+            if let Some(Err(problem)) = own.as_ref().map(RetryPolicy::check) {
+                problems.push(problem);
+            }
             targets.push(Target {
                 name,
                 earlier_names: Vec::new(),
                 kind: TargetKind::Transport(Arc::clone(transport)),
-                retry: self.retry.clone(),
+                retry: own.unwrap_or_else(|| self.retry.clone()),
                 timeout: TIMEOUT,
-                concurrency: TRANSPORT_CONCURRENCY,
+                concurrency: transport.concurrency().max(1),
                 max_batch: transport.max_batch().max(1),
             });
         }
@@ -346,6 +407,63 @@ impl RegistryBuilder {
     }
 }
 
+/// A version of its event that existed before those the handler reads, if no other handler reads it in its place.
+fn missing_version(handler: &HandlerDescriptor, handlers: &[&'static HandlerDescriptor]) -> Option<BuildError> {
+    let EventDescriptor { topic, oldest, since, type_name, .. } = handler.event;
+    let is_delivered = matches!(handler.phase, Phase::AfterCommit | Phase::Subscribe);
+    if !is_delivered || oldest <= since {
+        return None;
+    }
+    let missing = oldest - 1;
+    let in_its_place =
+        |other: &&HandlerDescriptor| (other.phase, other.group) == (handler.phase, handler.group) && other.event.reads(topic, missing);
+    let nobody = !handlers.iter().any(in_its_place);
+    nobody.then(|| BuildError::MissingVersion { handler: handler.name, event: type_name(), topic, oldest, missing })
+}
+
 fn is_of(handler: &HandlerDescriptor, event: &EventDescriptor) -> bool {
-    handler.event.topic == event.topic && handler.event.version == event.version
+    handler.event.reads(event.topic, event.version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DeliveryError, Envelope};
+
+    struct Courier(Option<RetryPolicy>);
+
+    #[async_trait::async_trait]
+    impl Transport for Courier {
+        fn name(&self) -> &str {
+            "courier"
+        }
+        fn concurrency(&self) -> usize {
+            9
+        }
+        fn retry(&self) -> Option<RetryPolicy> {
+            self.0.clone()
+        }
+        async fn send(&self, batch: &[Arc<Envelope>]) -> Vec<Result<(), DeliveryError>> {
+            batch.iter().map(|_| Ok(())).collect()
+        }
+    }
+
+    fn with(own: Option<RetryPolicy>) -> Result<Registry, BuildError> {
+        let mut builder = Registry::builder();
+        builder.without_linked_handlers().retry(RetryPolicy::default().attempts(3)).transport(Courier(own));
+        builder.build()
+    }
+
+    #[test]
+    fn a_transport_may_bring_its_own_policy_and_concurrency() {
+        let target = with(Some(RetryPolicy::default().attempts(7))).unwrap().targets.remove(0);
+        assert_eq!((target.retry, target.concurrency), (RetryPolicy::default().attempts(7), 9));
+        assert_eq!(with(None).unwrap().targets[0].retry, RetryPolicy::default().attempts(3));
+    }
+
+    #[test]
+    fn a_policy_of_a_transport_is_checked_as_that_of_an_outbox() {
+        let said = with(Some(RetryPolicy::default().attempts(0))).err().unwrap().to_string();
+        assert!(said.contains("the number of attempts is 0"), "{said}");
+    }
 }

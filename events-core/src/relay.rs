@@ -4,10 +4,11 @@ use crate::engine::Engine;
 use crate::lane::Lane;
 use crate::leadership::Leadership;
 use crate::options::MEMORY_UNIT;
+use crate::reception::Reception;
 use crate::settler::Settler;
 use crate::stats::{Counters, Health};
 use crate::supervise::supervise;
-use crate::{BuildError, Error, LoopHealth, OutboxStore, Registry, RelayOptions, Stats};
+use crate::{BuildError, Error, Inbox, LoopHealth, OutboxStore, Registry, RelayOptions, Stats};
 use std::future::Future;
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -40,6 +41,7 @@ impl Relay {
     pub fn new(mut registry: Registry, store: Arc<dyn OutboxStore>, options: RelayOptions) -> Result<Self, BuildError> {
         options.check()?;
         let targets = std::mem::take(&mut registry.targets);
+        let intakes = std::mem::take(&mut registry.intakes);
         let lanes: Vec<Arc<Lane>> =
             targets.into_iter().map(|target| Arc::new(Lane::new(target, options.hand_over, options.batch * 2))).collect();
         let lane_of =
@@ -49,8 +51,11 @@ impl Relay {
             .flat_map(|lane| lane.target.earlier_names.iter().map(|earlier| (Arc::clone(earlier), Arc::clone(&lane.target.name))))
             .collect();
         let memory = Arc::new(Semaphore::new(options.hand_over_memory / MEMORY_UNIT));
+        let (registry, counters) = (Arc::new(registry), Arc::<Counters>::default());
+        let inbox = Arc::clone(&store) as Arc<dyn Inbox>;
         Ok(Self(Arc::new(Engine {
-            registry: Arc::new(registry),
+            reception: Reception::new(intakes, inbox, Arc::clone(&registry), Arc::clone(&counters)),
+            registry,
             store,
             lanes,
             lane_of,
@@ -62,7 +67,8 @@ impl Relay {
             announcement: Notify::new(),
             scanner_lead: Leadership::of("scanner"),
             maintenance_lead: Leadership::of("maintenance"),
-            counters: Counters::default(),
+            depth: Mutex::default(),
+            counters,
             scanner_health: Arc::new(Health::of("scanner")),
             settler_health: Arc::new(Health::of("settler")),
             heartbeat_health: Arc::new(Health::of("heartbeat")),
@@ -94,6 +100,7 @@ impl Relay {
         let heartbeat = self.spawn(&engine.heartbeat_health, |engine| async move { engine.beat_for_ever().await });
         let maintenance = self.spawn(&engine.maintenance_health, |engine| async move { engine.maintain_for_ever().await });
         self.loops().extend([scanner, listener, settler, heartbeat, maintenance]);
+        engine.reception.start();
     }
 
     fn spawn<F>(&self, health: &Arc<Health>, body: impl Fn(Arc<Engine>) -> F + Send + 'static) -> JoinHandle<()>
@@ -104,11 +111,12 @@ impl Relay {
         supervise(&self.0.runtime, Arc::clone(health), move || body(Arc::clone(&engine)))
     }
 
-    /// One look of the scanner: leases what is due and has room, and starts its delivery. Returns how many were leased.
+    /// One look of the scanner, at everything: leases what is due and has room, and starts its delivery. Returns how many were leased.
     ///
     /// # Errors
     /// The database failed.
     pub async fn scan(&self) -> Result<usize, Error> {
+        self.0.depth().forget();
         self.0.scan().await
     }
 
@@ -178,13 +186,14 @@ impl Relay {
             &engine.maintenance_health,
         ];
         let running = if engine.options.publish_only { 1 } else { loops.len() };
-        loops[..running].iter().map(|health| health.snapshot()).collect()
+        let subscriptions = engine.reception.health().filter(|_| !engine.options.publish_only);
+        loops[..running].iter().map(|health| health.snapshot()).chain(subscriptions).collect()
     }
 
-    /// How many deliveries are in memory: waiting, running or being settled.
+    /// How many deliveries are in memory: waiting, running or being settled; and events from brokers that are handled.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.0.lanes.iter().map(|lane| lane.held()).sum()
+        self.0.lanes.iter().map(|lane| lane.held()).sum::<usize>() + self.0.reception.in_flight()
     }
 
     /// Whether this relay was told to shut down.
@@ -208,6 +217,8 @@ impl Relay {
         let engine = &self.0;
         let end = Instant::now() + deadline;
         engine.closing.store(true, Ordering::Release);
+        // First nothing more is received. What the subscriptions have prefetched goes back to their brokers.
+        engine.reception.close().await;
         // The scanner ends, and resigns; others take over while this process finishes.
         engine.wake.notify_one();
         let drained = async {
@@ -217,6 +228,7 @@ impl Relay {
         };
         tokio::join!(drained, self.resign(&engine.maintenance_lead));
         let left = self.in_flight();
+        engine.reception.abort();
         for lane in &engine.lanes {
             engine.hand_back(lane.clear());
             // The guard of an aborted delivery hands it back.
@@ -230,8 +242,10 @@ impl Relay {
         if engine.options.exclusive {
             self.resign(&engine.scanner_lead).await;
         }
-        if left > 0 && !matches!(tokio::time::timeout(LAST_CALLS, engine.store.announce()).await, Ok(Ok(()))) {
-            tracing::warn!("other processes could not be told of what was given back; they find it by polling");
+        // What a process that only publishes has committed last may not be announced yet.
+        let is_for_others = left > 0 || engine.options.publish_only;
+        if is_for_others && !matches!(tokio::time::timeout(LAST_CALLS, engine.store.announce()).await, Ok(Ok(()))) {
+            tracing::warn!("other processes could not be told of what is left to them; they find it by polling");
         }
         for handle in self.loops().drain(..) {
             handle.abort();

@@ -53,14 +53,19 @@ impl Engine {
 
     /// Leases what is due and has room; returns how many deliveries that were.
     pub(crate) async fn scan(self: &Arc<Self>) -> Result<usize, Error> {
-        let targets = self.hungry_targets();
+        let begun = Instant::now();
+        let targets = self.hungry_targets(begun);
         if targets.is_empty() {
             return Ok(0);
         }
         let request = LeaseRequest { targets, token: LeaseToken::fresh(), lease: self.options.lease };
-        let begun = Instant::now();
         let Leased { deliveries, unreadable } = self.bounded("leasing deliveries", self.store.lease(&request)).await?;
         let leased = deliveries.len() + unreadable.len();
+        let got = |target: &TargetRequest| {
+            let readable = deliveries.iter().filter(|delivery| delivery.target == target.name).count();
+            readable + unreadable.iter().filter(|row| row.target == target.name).count()
+        };
+        self.depth().learn(&request, begun, Instant::now(), got);
         self.learn(&request, &deliveries);
         for row in unreadable {
             tracing::error!(delivery = %row.lease.id, target_name = %row.target, error = row.error, "a stored delivery cannot be read");
@@ -90,12 +95,13 @@ impl Engine {
         Ok(leased)
     }
 
-    fn hungry_targets(&self) -> Vec<TargetRequest> {
-        let mut targets = Vec::new();
+    fn hungry_targets(&self, now: Instant) -> Vec<TargetRequest> {
+        let (mut targets, depth) = (Vec::new(), self.depth());
         for lane in &self.lanes {
             let appetite = lane.appetite(self.options.hand_over_memory).min(self.options.batch);
             let Ok(limit @ 1..) = u32::try_from(appetite) else { continue };
-            targets.extend(lane.target.names().map(|name| TargetRequest { name: Arc::clone(name), limit }));
+            let request = |name: &Arc<str>| TargetRequest { name: Arc::clone(name), limit, within: depth.of(name, now) };
+            targets.extend(lane.target.names().map(request));
         }
         targets
     }

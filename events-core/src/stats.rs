@@ -40,6 +40,10 @@ counters! {
     paused,
     /// Handlers that panicked; each is a failed attempt.
     handler_panics,
+    /// Events from brokers that a `#[subscribe]` handler has handled.
+    received,
+    /// Events from brokers that had been handled before; their handler was not called.
+    duplicates,
     /// Failed database calls of the background loops; they are repeated.
     store_errors,
     /// Deliveries waiting for a target that no handler or transport of this process takes, at the last look.
@@ -54,7 +58,7 @@ pub(crate) fn count(counter: &AtomicU64, by: usize) {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LoopHealth {
-    /// Which loop: `scanner`, `settler`, `heartbeat`, `maintenance`, `announcer` or `listener`.
+    /// Which loop: `scanner`, `settler`, `heartbeat`, `maintenance`, `announcer` or `listener`; of a subscription, its group.
     pub name: &'static str,
     /// When it last did its work without an error.
     pub last_success: Option<OffsetDateTime>,

@@ -1,6 +1,6 @@
 //! What the relay needs of a database. Stores know no handler and no transport.
 
-use crate::{BoxFuture, DeliveryError, Envelope, Error};
+use crate::{BoxFuture, DeliveryError, Envelope, Error, EventId, Inbox};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::{any::Any, fmt, sync::Arc, time::Duration};
@@ -16,6 +16,12 @@ impl DeliveryId {
     #[must_use]
     pub fn now() -> Self {
         Self(Uuid::now_v7())
+    }
+
+    /// The id of the delivery of `event` to the target with this number, counted from zero.
+    pub(crate) fn of(event: EventId, number: usize) -> Self {
+        let (Self(first), _) = event.deliveries();
+        Self(Uuid::from_u128(first.as_u128() | number as u128))
     }
 }
 
@@ -122,6 +128,10 @@ pub struct TargetRequest {
     pub name: Arc<str>,
     /// At most so many.
     pub limit: u32,
+    /// Only those that became due within the last so long, by the database's clock; `None` for all that are due. A hint: what makes a look
+    /// at everything slow lies behind. Stores that are never slowed down by what they have deleted need not heed it, and must not where a
+    /// test moves their clock.
+    pub within: Option<Duration>,
 }
 
 /// What a store leased.
@@ -265,7 +275,7 @@ pub struct Orphans {
 
 /// The deliveries of one database. Implemented by `events_sqlx::Outbox`; tests wrap it to make it fail.
 #[async_trait]
-pub trait OutboxStore: Send + Sync + 'static {
+pub trait OutboxStore: Inbox {
     /// Leases due deliveries: in one atomic statement per target, heads of their keys only, with a fresh token.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! The way to a message broker, and back. One small trait each, so that an adapter is one small module.
 
-use crate::{BoxError, BoxFuture, DeliveryError, Envelope};
+use crate::{BoxError, BoxFuture, DeliveryError, Envelope, RetryPolicy};
 use async_trait::async_trait;
 use std::{fmt, sync::Arc};
 
@@ -31,6 +31,16 @@ pub trait Transport: Send + Sync + 'static {
         100
     }
 
+    /// How many batches are under way at once: few where one of them is large, many where an event is a batch of its own.
+    fn concurrency(&self) -> usize {
+        4
+    }
+
+    /// When failed deliveries of this transport are tried again. `None`, the default, takes the outbox's policy.
+    fn retry(&self) -> Option<RetryPolicy> {
+        None
+    }
+
     /// Sends a batch and returns one result per event, in order, once the broker has confirmed it.
     ///
     /// A batch never holds two events of one key.
@@ -54,6 +64,7 @@ pub trait Subscription: Send {
 pub struct Received {
     envelope: Arc<Envelope>,
     acknowledge: Box<dyn Acknowledge>,
+    deliveries: u32,
 }
 
 /// How a broker is told. Implemented by transports.
@@ -62,13 +73,29 @@ pub trait Acknowledge: Send {
     fn ack(self: Box<Self>) -> BoxFuture<'static, Result<(), BoxError>>;
     /// The event shall come again.
     fn nack(self: Box<Self>, reason: BoxError) -> BoxFuture<'static, Result<(), BoxError>>;
+    /// The event shall not come again, but be kept where dead letters are. A broker that has no such place lets it come again.
+    fn bury(self: Box<Self>, reason: BoxError) -> BoxFuture<'static, Result<(), BoxError>> {
+        self.nack(reason)
+    }
 }
 
 impl Received {
     /// Pairs an event with the way to acknowledge it.
     #[must_use]
     pub fn new(envelope: Arc<Envelope>, acknowledge: Box<dyn Acknowledge>) -> Self {
-        Self { envelope, acknowledge }
+        Self { envelope, acknowledge, deliveries: 1 }
+    }
+
+    /// Says how many times the event was delivered, with this one.
+    #[must_use]
+    pub fn delivered(self, times: u32) -> Self {
+        Self { deliveries: times, ..self }
+    }
+
+    /// How many times the event was delivered, with this one, as far as the broker knows; 1 if it does not count.
+    #[must_use]
+    pub fn deliveries(&self) -> u32 {
+        self.deliveries
     }
 
     /// The event.
@@ -91,6 +118,14 @@ impl Received {
     /// The broker could not be told; it will find out by itself.
     pub async fn nack(self, reason: impl Into<BoxError>) -> Result<(), BoxError> {
         self.acknowledge.nack(reason.into()).await
+    }
+
+    /// Tells the broker to keep the event among the dead letters: no repetition can help.
+    ///
+    /// # Errors
+    /// The broker could not be told, or could not keep it; the event will come again.
+    pub async fn bury(self, reason: impl Into<BoxError>) -> Result<(), BoxError> {
+        self.acknowledge.bury(reason.into()).await
     }
 }
 

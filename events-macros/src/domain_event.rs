@@ -11,13 +11,15 @@ use crate::{
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use std::time::Duration;
-use syn::{DeriveInput, Error, Expr, Ident, LitStr};
+use syn::{DeriveInput, Error, Expr, Ident, LitStr, Path, spanned::Spanned};
 
 const KEYS: Keys = Keys {
     of: "domain_event",
     known: &[
         Key { name: "topic", example: "topic = \"order.paid\"", repeatable: false },
         Key { name: "version", example: "version = 2", repeatable: false },
+        Key { name: "upcasts", example: "upcasts = OrderPaidV1", repeatable: false },
+        Key { name: "since", example: "since = 2", repeatable: false },
         Key { name: "key", example: "key = order_id", repeatable: false },
         Key { name: "local", example: "local", repeatable: false },
         Key { name: "to", example: "to = \"nats\"", repeatable: false },
@@ -30,9 +32,19 @@ const KEYS: Keys = Keys {
 struct DomainEvent {
     topic: LitStr,
     version: Option<u16>,
+    before: Before,
     key: Option<OrderingKey>,
     route: Route,
     delay: Option<Duration>,
+}
+
+/// What was before this version.
+enum Before {
+    /// Nothing, or nothing that is read as this type.
+    Nothing,
+    Upcast(Path),
+    /// Events exist from this version on.
+    Since(u16),
 }
 
 /// Who gets the event besides the handlers of this process.
@@ -73,6 +85,7 @@ fn validate(annotation: TokenStream, input: &DeriveInput) -> Result<DomainEvent,
         let number = entry.number(1..=u32::from(u16::MAX), "the first `version` is 1", &mut errors)?;
         u16::try_from(number).ok()
     });
+    let before = before(&mut given, version, &mut errors);
     let key = given.take("key").and_then(|entry| {
         let expr = entry.required(&mut errors)?;
         Some(ordering_key(expr, input, &fields, &mut errors))
@@ -80,8 +93,46 @@ fn validate(annotation: TokenStream, input: &DeriveInput) -> Result<DomainEvent,
     let route = route(&mut given, &mut errors);
     let delay = given.take("delay").and_then(|entry| entry.duration(&mut errors)).map(|(_, delay)| delay);
 
-    let event = topic.flatten().map(|topic| DomainEvent { topic, version, key, route, delay });
+    let event = topic.flatten().map(|topic| DomainEvent { topic, version, before, key, route, delay });
     errors.none_or(event)
+}
+
+fn before(given: &mut Annotation, version: Option<u16>, errors: &mut Errors) -> Before {
+    let upcasts = given.take("upcasts").map(|entry| (entry.key.span(), entry.required(errors)));
+    let since = given.take("since").map(|entry| {
+        (
+            entry.key.span(),
+            entry.number(
+                2..=u32::from(version.unwrap_or(u16::MAX)),
+                "`since` is a version of this event after the first, up to its own",
+                errors,
+            ),
+        )
+    });
+    let missing = |key: &str| format!("the first `version` is 1, and nothing was before it; add `version = 2`, or leave out `{key}`");
+    match (upcasts, since) {
+        (Some((span, _)), Some(_)) => {
+            errors.at(span, "the version that `upcasts` names knows what was before it; keep one of `upcasts` and `since`");
+            Before::Nothing
+        }
+        (Some((span, _)), None) if version.is_none_or(|version| version == 1) => {
+            errors.at(span, missing("upcasts"));
+            Before::Nothing
+        }
+        (None, Some((span, _))) if version.is_none_or(|version| version == 1) => {
+            errors.at(span, missing("since"));
+            Before::Nothing
+        }
+        (Some((_, Some(Expr::Path(path)))), None) if path.qself.is_none() => Before::Upcast(path.path),
+        (Some((span, expr)), None) => {
+            if expr.is_some() {
+                errors.at(span, "`upcasts` names a type, such as `upcasts = OrderPaidV1`");
+            }
+            Before::Nothing
+        }
+        (None, Some((_, Some(since)))) => u16::try_from(since).map_or(Before::Nothing, Before::Since),
+        (None, _) => Before::Nothing,
+    }
 }
 
 fn ordering_key(expr: Expr, input: &DeriveInput, fields: &[Ident], errors: &mut Errors) -> OrderingKey {
@@ -122,6 +173,7 @@ impl DomainEvent {
     fn expand(&self, ident: &Ident) -> TokenStream {
         let topic = &self.topic;
         let version = self.version.map(|version| quote!(const VERSION: ::core::primitive::u16 = #version;));
+        let before = self.before.expand(ident);
         let route = match &self.route {
             Route::Default => TokenStream::new(),
             Route::Local => quote! { const LOCAL: ::core::primitive::bool = true; },
@@ -139,6 +191,7 @@ impl DomainEvent {
             impl ::events_core::DomainEvent for #ident {
                 const TOPIC: &'static ::core::primitive::str = #topic;
                 #version
+                #before
                 #route
                 #delay
                 #key
@@ -146,6 +199,34 @@ impl DomainEvent {
             ::events_core::__private::inventory::submit! {
                 ::events_core::__private::EventDescriptor::of::<#ident>()
             }
+        }
+    }
+}
+
+impl Before {
+    fn expand(&self, ident: &Ident) -> TokenStream {
+        match self {
+            Self::Nothing => TokenStream::new(),
+            Self::Since(since) => quote!(const SINCE: ::core::primitive::u16 = #since;),
+            // Where the type is named is where is told what it lacks.
+            Self::Upcast(old) => quote_spanned! {old.span()=>
+                const OLDEST: ::core::primitive::u16 = {
+                    ::events_core::__private::follows::<#ident, #old>();
+                    <#old as ::events_core::DomainEvent>::OLDEST
+                };
+                const SINCE: ::core::primitive::u16 = <#old as ::events_core::DomainEvent>::SINCE;
+
+                fn decode_version(
+                    version: ::core::primitive::u16,
+                    payload: &[::core::primitive::u8],
+                ) -> ::core::result::Result<Self, ::events_core::__private::JsonError> {
+                    if version >= Self::VERSION {
+                        return <Self as ::events_core::EventPayload>::decode(payload);
+                    }
+                    <#old as ::events_core::DomainEvent>::decode_version(version, payload)
+                        .map(<Self as ::events_core::Upcast<#old>>::upcast)
+                }
+            },
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
 };
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::{Error, Ident, LitStr, ReturnType, Type, ext::IdentExt, spanned::Spanned};
+use syn::{Error, Expr, Ident, LitStr, ReturnType, Type, ext::IdentExt, spanned::Spanned};
 
 /// A function that was understood.
 struct Handler {
@@ -20,6 +20,10 @@ struct Handler {
     function: Function,
     arguments: Arguments,
     name: LitStr,
+    /// Of `#[subscribe]`.
+    group: Option<LitStr>,
+    /// Of `#[subscribe]`: what tells events apart, as it follows `event.`.
+    dedupe: Option<Expr>,
     renamed_from: Vec<LitStr>,
     options: Options,
     registered: bool,
@@ -46,6 +50,8 @@ fn validate(phase: Phase, annotation: TokenStream, function: Function) -> Result
     let mut errors = Errors::default();
     let mut given = Annotation::parse(annotation, phase.keys(), &mut errors);
     let name = name(&mut given, &function.signature.ident, &mut errors);
+    let group = group(phase, &mut given, &function.signature.ident, &mut errors);
+    let dedupe = given.take("dedupe").and_then(|entry| entry.required(&mut errors)).and_then(|expr| dedupe(expr, &mut errors));
     let renamed_from = renamed_from(&mut given, &name, &mut errors);
     let options = Options::take(&mut given, &mut errors);
     let manual = given.take("manual").inspect(|entry| entry.flag(&mut errors));
@@ -54,6 +60,8 @@ fn validate(phase: Phase, annotation: TokenStream, function: Function) -> Result
         function,
         arguments,
         name,
+        group,
+        dedupe,
         renamed_from,
         options,
         registered: manual.is_none(),
@@ -71,6 +79,34 @@ fn name(given: &mut Annotation, function: &Ident, errors: &mut Errors) -> LitStr
         errors.at(function.span(), format_args!("{reason}; name the handler with `name = \"...\"`"));
     }
     default
+}
+
+/// Whose subscription the handler hears; only `#[subscribe]` knows the key.
+fn group(phase: Phase, given: &mut Annotation, function: &Ident, errors: &mut Errors) -> Option<LitStr> {
+    if phase != Phase::Subscribe {
+        return None;
+    }
+    let group = given.take("group").map(|entry| entry.checked(name::check, errors));
+    if group.is_none() {
+        errors.at(function.span(), "the group is missing; write `#[subscribe(group = \"..\")]`, with the name of the subscription");
+    }
+    group.flatten()
+}
+
+/// A field of the event, a field of a field, or a method of it.
+fn dedupe(expr: Expr, errors: &mut Errors) -> Option<Expr> {
+    let mut innermost = &expr;
+    loop {
+        innermost = match innermost {
+            Expr::Field(field) => &field.base,
+            Expr::MethodCall(call) => &call.receiver,
+            Expr::Call(call) => &call.func,
+            Expr::Path(path) if path.path.get_ident().is_some_and(|ident| ident != "self" && ident != "event") => return Some(expr),
+            _ => break,
+        };
+    }
+    errors.at(expr.span(), "`dedupe` names a field or a method of the event, such as `dedupe = order_id` or `dedupe = number()`");
+    None
 }
 
 fn renamed_from(given: &mut Annotation, name: &LitStr, errors: &mut Errors) -> Vec<LitStr> {
@@ -96,7 +132,25 @@ impl Handler {
         let (vis, ident) = (&self.function.vis, &self.function.signature.ident);
         let (name, renamed_from) = (&self.name, &self.renamed_from);
         let phase = self.phase.variant();
+        let group = match &self.group {
+            Some(group) => quote!(::core::option::Option::Some(#group)),
+            None => quote!(::core::option::Option::None),
+        };
         let event = &self.arguments.event;
+        let dedupe = match &self.dedupe {
+            Some(expr) => {
+                let (envelope, opened) = (local("envelope"), local("event"));
+                // The expression follows the dot, so that a method of the event can be called too.
+                let identity = quote_spanned!(expr.span()=> ::events_core::__private::OrderingKey::ordering_key(&#opened.#expr));
+                quote! {
+                    ::core::option::Option::Some(|#envelope| {
+                        let #opened = <#event as ::events_core::EventArg>::from_envelope(#envelope)?;
+                        ::core::result::Result::Ok(#identity)
+                    })
+                }
+            }
+            None => quote!(::core::option::Option::None),
+        };
         let event = quote_spanned!(event.span()=> <#event as ::events_core::EventArg>::DESCRIPTOR);
         let options = self.options.expand();
         let require = self.require();
@@ -119,6 +173,8 @@ impl Handler {
                         name: #name,
                         renamed_from: &[#(#renamed_from),*],
                         phase: ::events_core::__private::Phase::#phase,
+                        group: #group,
+                        dedupe: #dedupe,
                         event: #event,
                         options: #options,
                         require: #require,

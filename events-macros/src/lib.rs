@@ -37,7 +37,7 @@ use proc_macro::TokenStream;
 /// use events_core::{DomainEvent, domain_event};
 /// use serde::{Deserialize, Serialize};
 ///
-/// #[domain_event(topic = "order.payok", version = 2, key = order_id)]
+/// #[domain_event(topic = "order.payok", version = 2, since = 2, key = order_id)]
 /// #[derive(Serialize, Deserialize)]
 /// struct OrderPaid {
 ///     order_id: i64,
@@ -53,6 +53,8 @@ use proc_macro::TokenStream;
 /// |---|---|---|
 /// | `topic = "order.payok"` | The kind of fact: lowercase ASCII letters and digits joined by `.`, `-` or `_`, at most 255 characters. | required |
 /// | `version = 2` | Version of the payload's shape. | 1 |
+/// | `upcasts = OrderPaidV1` | The type of the version before, whose payloads are read as this one by `impl Upcast<OrderPaidV1> for OrderPaid`. | older payloads are not read |
+/// | `since = 2` | No event of a version before this one exists anywhere any more, so nobody need read them. | events exist since version 1 |
 /// | `key = order_id` | Events with equal keys reach each target in commit order. A field, or an expression such as `key = self.order.id` or `key = format!("order-{}", self.id)`; anything that implements `Display`. | no order |
 /// | `local` | The event stays in this process: handlers get it, transports do not. | |
 /// | `to = "nats"` | The one transport that takes the event. | the only one installed |
@@ -206,4 +208,53 @@ pub fn after_rollback(annotation: TokenStream, item: TokenStream) -> TokenStream
 #[proc_macro_attribute]
 pub fn after_completion(annotation: TokenStream, item: TokenStream) -> TokenStream {
     handler::expand(Phase::AfterCompletion, annotation.into(), &item.into()).into()
+}
+
+/// Declares a handler of events that a broker delivers. Its effect on the database happens exactly once, however often they come.
+///
+/// ```
+/// use events_core::{State, domain_event, subscribe};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[domain_event(topic = "order.payok")]
+/// #[derive(Serialize, Deserialize)]
+/// struct OrderPaid {
+///     order_id: i64,
+/// }
+///
+/// #[derive(Clone)]
+/// struct TicketDesk;
+///
+/// impl TicketDesk {
+///     async fn issue(&self, order_id: i64) -> Result<(), std::io::Error> {
+/// #       let _ = order_id;
+///         Ok(())
+///     }
+/// }
+///
+/// #[subscribe(group = "ticketing")]
+/// async fn issue_ticket(event: OrderPaid, State(desk): State<TicketDesk>) -> Result<(), std::io::Error> {
+///     desk.issue(event.order_id).await
+/// }
+/// ```
+///
+/// The subscription of that group is given to the outbox builder: `.subscribe("ticketing", subscription)`. The function takes the event
+/// by value and then, in any order, at most one `&mut UnitOfWork` and extractors such as `State<T>` or `Metadata`.
+///
+/// It runs in a unit of work of its own, whether it takes that or not, which begins with a row in the inbox: the handler's name and the
+/// event's id. If the row is there already, the event has had its effect, and is acknowledged without a call. What the handler writes and
+/// publishes is committed with that row; effects elsewhere (a mail, an HTTP call) may happen again after a crash. An error rolls
+/// everything back, and the event comes again when the subscription says so; `DeliveryError::terminal` sends it to the broker's
+/// dead letters at once, and so does a payload that does not fit.
+///
+/// | key | meaning | without it |
+/// |---|---|---|
+/// | `group = "ticketing"` | Whose subscription it hears. All handlers of a group get all its events of their type. | required |
+/// | `dedupe = order_id` | What has had its effect is told by this field of the event (or a method: `dedupe = number()`), not by the event's id: of two events with the same order, published by mistake or by two services, the second one has no effect. | the event's id |
+/// | `name = "issue_ticket"` | The handler's name in the inbox. Keep it: under another name everything that comes again has its effect again. | the function's name |
+/// | `timeout = "30s"` | A call that takes longer has failed. | 30 s |
+/// | `manual` | The handler runs only if it is given to the outbox builder: `.handler::<issue_ticket>()`. | it is found by itself |
+#[proc_macro_attribute]
+pub fn subscribe(annotation: TokenStream, item: TokenStream) -> TokenStream {
+    handler::expand(Phase::Subscribe, annotation.into(), &item.into()).into()
 }

@@ -1,4 +1,4 @@
-//! The four moments at which a handler may run, and what each of them allows.
+//! The five moments at which a handler may run, and what each of them allows.
 
 use crate::attribute::{Key, Keys};
 use proc_macro2::TokenStream;
@@ -11,6 +11,7 @@ pub(crate) enum Phase {
     AfterCommit,
     AfterRollback,
     AfterCompletion,
+    Subscribe,
 }
 
 const NAME: Key = Key { name: "name", example: "name = \"issue_ticket\"", repeatable: false };
@@ -67,8 +68,28 @@ const IN_MEMORY: Keys = Keys {
     ],
 };
 
+const BY_THE_BROKER: &str = "how often and when an event comes again is said where the subscription is opened: `.retry(..)`; remove this";
+const SUBSCRIBE: Keys = Keys {
+    of: "subscribe",
+    known: &[
+        Key { name: "group", example: "group = \"ticketing\"", repeatable: false },
+        NAME,
+        Key { name: "dedupe", example: "dedupe = order_id", repeatable: false },
+        Key { name: "timeout", example: "timeout = \"30s\"", repeatable: false },
+        MANUAL,
+    ],
+    refused: &[
+        TOPIC,
+        ("attempts", BY_THE_BROKER),
+        ("backoff", BY_THE_BROKER),
+        ("dead_letters", "where dead letters go is the subscription's to say; remove this"),
+        ("concurrency", "a subscription handles 16 events at once, of one key one after the other; remove this"),
+        ("renamed_from", "the inbox knows the handler by its name: keep the old one with `name = \"..\"`; remove this"),
+    ],
+};
+
 impl Phase {
-    pub(crate) const ALL: [Self; 4] = [Self::BeforeCommit, Self::AfterCommit, Self::AfterRollback, Self::AfterCompletion];
+    pub(crate) const ALL: [Self; 5] = [Self::BeforeCommit, Self::AfterCommit, Self::AfterRollback, Self::AfterCompletion, Self::Subscribe];
 
     pub(crate) fn keys(self) -> &'static Keys {
         match self {
@@ -76,6 +97,7 @@ impl Phase {
             Self::AfterCommit => &AFTER_COMMIT,
             Self::AfterRollback => &AFTER_ROLLBACK,
             Self::AfterCompletion => &AFTER_COMPLETION,
+            Self::Subscribe => &SUBSCRIBE,
         }
     }
 
@@ -91,6 +113,7 @@ impl Phase {
             Self::AfterCommit => quote!(AfterCommit),
             Self::AfterRollback => quote!(AfterRollback),
             Self::AfterCompletion => quote!(AfterCompletion),
+            Self::Subscribe => quote!(Subscribe),
         }
     }
 
@@ -101,6 +124,6 @@ impl Phase {
 
     /// Whether a transaction is there for the handler to work in.
     pub(crate) fn has_unit_of_work(self) -> bool {
-        matches!(self, Self::BeforeCommit | Self::AfterCommit)
+        matches!(self, Self::BeforeCommit | Self::AfterCommit | Self::Subscribe)
     }
 }

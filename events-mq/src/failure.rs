@@ -36,6 +36,12 @@ impl Failure {
         Self { remedy: Remedy::Retry, text: text.into() }
     }
 
+    /// Whether the broker as a whole is away.
+    #[cfg(feature = "rocketmq")]
+    pub(crate) fn is_away(&self) -> bool {
+        self.remedy == Remedy::Wait
+    }
+
     pub(crate) fn text(&self) -> &str {
         &self.text
     }

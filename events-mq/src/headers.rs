@@ -1,6 +1,6 @@
 //! An envelope as the headers and the body of a message, and back: CloudEvents 1.0 in binary mode.
 //!
-//! | envelope | header at NATS | at Kafka |
+//! | envelope | header at NATS | at Kafka and RocketMQ, field at Redis |
 //! |---|---|---|
 //! | `id` | `ce-id` | `ce_id` |
 //! | `topic` | `ce-type` | `ce_type` |
@@ -11,6 +11,8 @@
 //! | `content_type` | `content-type`, `ce-datacontenttype` | the same |
 //! | header `x` | `ce-header-x` | `ce_header-x` |
 //! | headers `traceparent`, `tracestate` | also under their own names, as W3C Trace Context has them | the same |
+//!
+//! At RabbitMQ as at Kafka, with `cloudEvents:` instead of `ce_`; the content type is a property of the message.
 //!
 //! `ce-specversion` is always `1.0`; a message without it is no event.
 
@@ -78,6 +80,12 @@ impl Binding {
     pub const NATS: Self = Self { prefix: "ce-", text: Text::Ascii };
     /// Kafka: `ce_`, any text.
     pub const KAFKA: Self = Self { prefix: "ce_", text: Text::Utf8 };
+    /// Redis, whose entries have fields: as Kafka's headers, because there is no standard of its own.
+    pub const REDIS: Self = Self::KAFKA;
+    /// RabbitMQ, and AMQP: `cloudEvents:`, any text.
+    pub const RABBITMQ: Self = Self { prefix: "cloudEvents:", text: Text::Utf8 };
+    /// RocketMQ: `ce_`, so that its SQL filters can name a property; percent-encoded, because two control characters separate properties.
+    pub const ROCKETMQ: Self = Self { prefix: "ce_", text: Text::Ascii };
 
     /// The headers that carry everything of `envelope` but its payload.
     #[must_use]
@@ -157,7 +165,7 @@ impl Binding {
     }
 }
 
-fn not_an_event(reason: String) -> NotAnEvent {
+pub(crate) fn not_an_event(reason: String) -> NotAnEvent {
     NotAnEvent { reason }
 }
 
@@ -198,7 +206,7 @@ mod tests {
 
     #[test]
     fn an_envelope_survives_the_way_through_the_headers_of_every_binding() {
-        for binding in [Binding::NATS, Binding::KAFKA] {
+        for binding in [Binding::NATS, Binding::KAFKA, Binding::RABBITMQ, Binding::ROCKETMQ] {
             for key in [None, Some(String::new()), Some("%C3".to_owned()), envelope().key] {
                 let sent = Envelope { key, ..envelope() };
                 assert_eq!(again(binding, &binding.headers(&sent), sent.payload.clone()).unwrap(), sent);

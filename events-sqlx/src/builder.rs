@@ -3,12 +3,14 @@
 use crate::UnitOfWork;
 use crate::backend::Backend;
 use crate::database::Db;
+use crate::inbox::RETENTION;
 use crate::migrate::{check_schema, migrate_in};
 use crate::outbox::{Inner, Outbox};
 use crate::statements::Schema;
 use crate::store::Store;
 use events_core::{
-    BuildError, Clock, DomainEvent, Error, HandlerFn, OutboxStore, Registry, RegistryBuilder, Relay, RelayOptions, RetryPolicy, Transport,
+    BuildError, Clock, DomainEvent, Error, HandlerFn, OutboxStore, Registry, RegistryBuilder, Relay, RelayOptions, RetryPolicy,
+    Subscription, Transport,
 };
 use sqlx::Pool;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -48,6 +50,7 @@ pub struct OutboxBuilder<DB: Backend> {
     source: Arc<str>,
     max_payload: usize,
     retention: Retention,
+    inbox_retention: Duration,
     outside: OutsideUnitOfWork,
     clock: Clock,
     schema: Option<String>,
@@ -68,6 +71,7 @@ impl<DB: Backend> OutboxBuilder<DB> {
             source: Arc::from("/"),
             max_payload: MAX_PAYLOAD,
             retention: Retention::default(),
+            inbox_retention: RETENTION,
             outside: OutsideUnitOfWork::default(),
             clock: Clock::database(),
             schema: None,
@@ -87,6 +91,17 @@ impl<DB: Backend> OutboxBuilder<DB> {
     /// Adds a transport. With one transport every event that is not `local` goes to it; with several, events say `to = ".."`.
     pub fn transport(mut self, transport: impl Transport) -> Self {
         self.registry.transport(transport);
+        self
+    }
+
+    /// Adds a subscription of a broker, or of [`MemoryTransport`](events_core::MemoryTransport): its events go to the `#[subscribe]` handlers
+    /// of that group. Each runs in a unit of work of its own with a row in the inbox, so its effect on the database is exactly once. An
+    /// event is acknowledged when all handlers of the group that take it have committed.
+    ///
+    /// At most 16 events of a subscription are handled at once, of one key one after the other. On shutdown nothing more is received,
+    /// what is under way is finished, and what was prefetched goes back.
+    pub fn subscribe(mut self, group: impl Into<String>, subscription: impl Subscription + 'static) -> Self {
+        self.registry.subscribe(group, subscription);
         self
     }
 
@@ -114,7 +129,7 @@ impl<DB: Backend> OutboxBuilder<DB> {
         self
     }
 
-    /// The retry policy of transports, and of handlers that do not have their own.
+    /// The retry policy of transports and handlers that do not have their own.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.registry.retry(policy);
         self
@@ -149,6 +164,13 @@ impl<DB: Backend> OutboxBuilder<DB> {
     /// What becomes of delivered deliveries. Default [`Retention::Delete`].
     pub fn retention(mut self, retention: Retention) -> Self {
         self.retention = retention;
+        self
+    }
+
+    /// How long the inbox remembers what was received. An event that comes again later than that has its effect again: keep it longer than
+    /// brokers and dead letters keep events. Default 30 days.
+    pub fn inbox_retention(mut self, keep: Duration) -> Self {
+        self.inbox_retention = keep;
         self
     }
 
@@ -254,7 +276,7 @@ impl<DB: Backend> OutboxBuilder<DB> {
         } else {
             check_schema(&self.pool, &schema).await?;
         }
-        let db = Arc::new(Db::new(self.pool, &schema, self.clock, self.retention, self.notify));
+        let db = Arc::new(Db::new(self.pool, &schema, self.clock, self.retention, self.notify).remembering(self.inbox_retention));
         let store = Arc::new(Store { db: Arc::clone(&db), outbox: OnceLock::new(), swept: Mutex::default() });
         let seen_by_relay = (self.wrap)(Arc::clone(&store) as Arc<dyn OutboxStore>);
         let relay = Relay::new(registry, Arc::clone(&seen_by_relay), self.relay)?;

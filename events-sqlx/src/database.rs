@@ -26,6 +26,7 @@ pub(crate) struct Db<DB: Backend> {
     pub(crate) own: DB::Statements,
     pub(crate) clock: Clock,
     pub(crate) retention: Retention,
+    pub(crate) inbox_retention: Duration,
     /// Where processes wake each other up, if they do.
     pub(crate) channel: Option<Channel>,
     /// Whose turn it is to write, where only one can. It is fair, where the database's own busy handler sleeps and hopes.
@@ -49,10 +50,16 @@ impl<DB: Backend> Db<DB> {
             own: DB::own_statements(schema),
             clock,
             retention,
+            inbox_retention: crate::inbox::RETENTION,
             channel: notify.then(|| Channel::of(schema)),
             writer: Arc::default(),
             line: Mutex::default(),
         }
+    }
+
+    /// How long the inbox remembers.
+    pub(crate) fn remembering(self, inbox_retention: Duration) -> Self {
+        Self { inbox_retention, ..self }
     }
 
     pub(crate) fn terms(&self) -> TermsOf<'_, DB> {

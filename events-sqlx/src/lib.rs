@@ -27,8 +27,10 @@ mod outbox;
 mod any_outbox;
 mod store;
 mod inspect;
+mod inbox;
 mod dead_letters;
 mod deliveries;
+mod status;
 mod migrate;
 
 #[cfg(feature = "mysql")]
@@ -45,4 +47,5 @@ pub use deliveries::{Filter, Waiting, WaitingState};
 pub use migrate::{Migration, migrate, migrations_as_sql};
 pub use options::{Isolation, Options, Retrying};
 pub use outbox::Outbox;
+pub use status::{DeliveryState, DeliveryStatus};
 pub use unit_of_work::UnitOfWork;

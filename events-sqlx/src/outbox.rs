@@ -5,9 +5,10 @@ use crate::builder::{OutboxBuilder, OutsideUnitOfWork};
 use crate::database::{Db, failed};
 use crate::inspect;
 use crate::statements::Statement;
+use crate::status::{self, DeliveryStatus, Identity};
 use crate::values::Values;
 use crate::{DeadLetters, Filter, Isolation, Options, UnitOfWork, Waiting};
-use events_core::{Collector, DomainEvent, Error, LoopHealth, Orphans, OutboxStore, Publication, Relay, Stats};
+use events_core::{Collector, DomainEvent, Error, EventId, LoopHealth, Orphans, OutboxStore, Publication, Relay, Stats};
 use sqlx::{Pool, Transaction};
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -146,23 +147,64 @@ impl<DB: Backend> Outbox<DB> {
     /// # Errors
     /// [`Error::NoUnitOfWork`] outside a unit of work with `OutsideUnitOfWork::Reject`, the default; and as
     /// [`publish`](events_core::publish) and [`UnitOfWork::commit`].
-    pub async fn publish<E: DomainEvent>(&self, event: E) -> Result<(), Error> {
+    pub async fn publish<E: DomainEvent>(&self, event: E) -> Result<EventId, Error> {
         match Collector::current() {
             Some(collector) if collector.owner() == self.id() => collector.push(Publication::of(event)),
             _ => match self.0.outside {
                 OutsideUnitOfWork::Reject => Err(Error::NoUnitOfWork { topic: E::TOPIC }),
                 OutsideUnitOfWork::OwnTransaction => {
                     let uow = self.begin().await?;
-                    uow.publish(event)?;
-                    uow.commit().await
+                    let id = uow.publish(event)?;
+                    uow.commit().await.map(|()| id)
                 }
                 OutsideUnitOfWork::SendNow => {
                     let collector = self.collector();
-                    collector.push(Publication::of(event))?;
-                    self.0.relay.send_now(collector.drain()).await
+                    let id = collector.push(Publication::of(event))?;
+                    self.0.relay.send_now(collector.drain()).await.map(|()| id)
                 }
             },
         }
+    }
+
+    /// What has become of an event: a line for each of its targets. There is none for targets that have it already, unless
+    /// [`Retention::Archive`](crate::Retention::Archive) keeps them, and none at all if it was never published or has rolled back.
+    ///
+    /// ```no_run
+    /// # async fn f(outbox: events_sqlx::sqlite::Outbox, event: events_core::EventId) -> Result<(), events_core::Error> {
+    /// for delivery in outbox.status(event).await? {
+    ///     println!("{}: {:?}, {} failed attempts", delivery.target, delivery.state, delivery.attempts);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn status(&self, event: EventId) -> Result<Vec<DeliveryStatus>, Error> {
+        self.status_by(Identity::Event(event)).await
+    }
+
+    /// What has become of the events of a key: those that wait, oldest first, and those that were given up. What was delivered is not
+    /// looked for, because the archive has no order by key.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn status_of_key(&self, key: &str) -> Result<Vec<DeliveryStatus>, Error> {
+        self.status_by(Identity::Key(key)).await
+    }
+
+    async fn status_by(&self, identity: Identity<'_>) -> Result<Vec<DeliveryStatus>, Error> {
+        let db = self.db();
+        let look = async { status::of::<DB>(&mut *Db::reading(&db.business).await?, identity, db.terms()).await };
+        look.await.map_err(failed::<DB>("looking for the status of an event"))
+    }
+
+    /// Takes back an event that was published with a delay and whose time has not come, in a unit of work of its own; see
+    /// [`UnitOfWork::cancel`].
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub async fn cancel(&self, event: EventId) -> Result<bool, Error> {
+        self.run(async |uow| uow.cancel(event).await).await
     }
 
     /// What happened since this outbox was started in this process.

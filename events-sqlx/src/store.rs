@@ -3,6 +3,7 @@
 use crate::backend::{Backend, run};
 use crate::builder::Retention;
 use crate::database::{Db, failed};
+use crate::inbox;
 use crate::inspect;
 use crate::lines::{self, Line};
 use crate::outbox::{Inner, Outbox};
@@ -12,8 +13,8 @@ use crate::unit_of_work::{Committed, UnitOfWork};
 use crate::values::Values;
 use async_trait::async_trait;
 use events_core::{
-    Delivery, DeliveryError, DeliveryId, Error, InUnitOfWork, Lease, LeaseRequest, LeaseToken, Leased, Orphans, OutboxStore, Outcome,
-    SettleReport, Settlement, Swept, TransactOutcome, millis_of,
+    Delivery, DeliveryError, DeliveryId, Error, InUnitOfWork, Inbox, Lease, LeaseRequest, LeaseToken, Leased, Orphans, OutboxStore,
+    Outcome, Receipt, ReceiveOutcome, SettleReport, Settlement, Swept, TransactOutcome, millis_of,
 };
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
@@ -80,15 +81,48 @@ impl<DB: Backend> Store<DB> {
 }
 
 #[async_trait]
+impl<DB: Backend> Inbox for Store<DB> {
+    async fn receive(&self, receipt: &Receipt<'_>, handler: &dyn InUnitOfWork) -> ReceiveOutcome {
+        let Some(outbox) = self.outbox.get().and_then(Weak::upgrade).map(Outbox::from_inner) else {
+            return ReceiveOutcome::Failed(DeliveryError::unavailable("the outbox is gone"));
+        };
+        let mut uow: UnitOfWork<DB> = match outbox.begin().await {
+            Ok(uow) => uow,
+            Err(error) => return ReceiveOutcome::Failed(DeliveryError::unavailable(error)),
+        };
+        // First of all: whoever comes second with the same receipt waits here until the first one is through.
+        match inbox::insert::<DB>(uow.conn(), receipt, self.db.terms()).await {
+            Ok(true) => {}
+            Ok(false) => return ReceiveOutcome::Duplicate,
+            Err(error) => return ReceiveOutcome::Failed(failed::<DB>("writing to the inbox")(error).into()),
+        }
+        let collector = uow.collector().clone();
+        if let Err(error) = collector.scope(handler.call(&mut uow)).await {
+            return ReceiveOutcome::Failed(error);
+        }
+        match uow.finish(None).await {
+            Ok(Committed::Yes { .. }) => ReceiveOutcome::Handled,
+            Ok(Committed::LeaseLost) | Err(Error::CommitUnknown { .. }) => ReceiveOutcome::Unknown,
+            Err(error) => ReceiveOutcome::Failed(error.into()),
+        }
+    }
+}
+
+#[async_trait]
 impl<DB: Backend> OutboxStore for Store<DB> {
     async fn lease(&self, request: &LeaseRequest) -> Result<Leased, Error> {
+        let mut request = request.clone();
+        // How long ago that was is known by the process's clock, not by one that a test moves.
+        if self.db.terms().now.is_some() {
+            request.targets.iter_mut().for_each(|target| target.within = None);
+        }
         // Look before you leap: an idle scanner must not stand in the line of those who write.
-        let targets = DB::due(&self.db.relay, request, self.db.terms()).await.map_err(failed::<DB>("looking for due deliveries"))?;
+        let targets = DB::due(&self.db.relay, &request, self.db.terms()).await.map_err(failed::<DB>("looking for due deliveries"))?;
         // Where only one can write, others get their turn between two targets.
         let at_once = if DB::SINGLE_WRITER { 1 } else { targets.len().max(1) };
         let mut leased = Leased::default();
         for targets in targets.chunks(at_once) {
-            let request = LeaseRequest { targets: targets.to_vec(), ..*request };
+            let request = LeaseRequest { targets: targets.to_vec(), ..request };
             match self.lease_from(&request).await {
                 Ok(mut more) => {
                     leased.deliveries.append(&mut more.deliveries);
@@ -166,11 +200,15 @@ impl<DB: Backend> OutboxStore for Store<DB> {
     }
 
     async fn purge(&self, limit: u32) -> Result<u64, Error> {
-        let Retention::Archive(keep) = self.db.retention else { return Ok(0) };
-        let purged = in_transaction!(self, "purging the archive", |conn, terms| {
+        let receipts = in_transaction!(self, "purging the inbox", |conn, terms| {
+            Some(inbox::purge::<DB>(conn, self.db.inbox_retention, limit, terms).await?)
+        })?;
+        let Retention::Archive(keep) = self.db.retention else { return Ok(receipts.unwrap_or(0)) };
+        let archived = in_transaction!(self, "purging the archive", |conn, terms| {
             Some(inspect::purge_archive::<DB>(conn, keep, limit, terms).await?)
         })?;
-        Ok(purged.unwrap_or(0))
+        // The caller goes on while one of them has as many as it may remove.
+        Ok(receipts.unwrap_or(0).max(archived.unwrap_or(0)))
     }
 
     async fn sweep(&self, limit: u32) -> Result<Swept, Error> {

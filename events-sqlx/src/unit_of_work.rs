@@ -3,14 +3,16 @@
 use crate::backend::{Backend, CommitFailure};
 use crate::database::{Writer, failed};
 use crate::settlements::{self, Settled};
-use crate::{Options, Outbox};
-use events_core::{Collected, Collector, Completion, DomainEvent, Error, Publication, Settlement, UnitOfWorkArg};
+use crate::{Options, Outbox, status};
+use events_core::{Collected, Collector, Completion, DomainEvent, Error, EventId, Publication, Settlement, UnitOfWorkArg};
 use sqlx::Transaction;
 use std::fmt;
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
+use std::time::Duration;
+use time::OffsetDateTime;
 
 /// One database transaction plus the events it causes.
 ///
@@ -152,16 +154,56 @@ impl<DB: Backend> UnitOfWork<DB> {
     ///
     /// # Errors
     /// The event cannot be serialized or is too large.
-    pub fn publish<E: DomainEvent>(&self, event: E) -> Result<(), Error> {
+    pub fn publish<E: DomainEvent>(&self, event: E) -> Result<EventId, Error> {
         self.publish_with(Publication::of(event))
+    }
+
+    /// Publishes an event that becomes deliverable only when `delay` has passed after COMMIT; see [`events_core::publish_in`].
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish).
+    pub fn publish_in<E: DomainEvent>(&self, delay: Duration, event: E) -> Result<EventId, Error> {
+        self.publish_with(Publication::of(event).delay(delay))
+    }
+
+    /// Publishes an event that becomes deliverable at a moment; see [`events_core::publish_at`].
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish).
+    pub fn publish_at<E: DomainEvent>(&self, at: OffsetDateTime, event: E) -> Result<EventId, Error> {
+        self.publish_with(Publication::of(event).at(at))
     }
 
     /// Publishes an event with options.
     ///
     /// # Errors
     /// The event cannot be serialized or is too large.
-    pub fn publish_with<E: DomainEvent>(&self, publication: Publication<E>) -> Result<(), Error> {
+    pub fn publish_with<E: DomainEvent>(&self, publication: Publication<E>) -> Result<EventId, Error> {
         self.events.collector.push(publication)
+    }
+
+    /// Takes back an event that was published with a delay and whose time has not come; whether it was still to be had. When this unit of
+    /// work commits, none of its targets gets the event; when it rolls back, all of them do.
+    ///
+    /// Events without a delay, and those of this same unit of work, cannot be cancelled.
+    ///
+    /// ```no_run
+    /// # async fn pay(outbox: &events_sqlx::sqlite::Outbox, reminder: events_core::EventId) -> Result<(), events_core::Error> {
+    /// outbox
+    ///     .run(async |uow| {
+    ///         // .. mark the order as paid ..
+    ///         uow.cancel(reminder).await?;
+    ///         Ok(())
+    ///     })
+    ///     .await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn cancel(&mut self, event: EventId) -> Result<bool, Error> {
+        let db = Arc::clone(self.events.outbox.db());
+        status::cancel::<DB>(&mut self.tx, event, db.terms()).await.map_err(failed::<DB>("cancelling an event"))
     }
 
     /// Runs `work` behind a savepoint: on `Err` its writes and its events are undone together, and nothing else.

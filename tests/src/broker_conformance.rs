@@ -4,7 +4,7 @@
 #[macro_export]
 macro_rules! broker_conformance {
     ($harness:ty) => {
-        $crate::broker_conformance! { @bind $harness;
+        $crate::bind_cases! { broker_cases on $harness;
             sending {
                 an_event_arrives_byte_for_byte,
                 ten_thousand_events_of_one_batch_arrive,
@@ -20,6 +20,7 @@ macro_rules! broker_conformance {
                 what_a_dead_subscriber_had_comes_again_to_another,
                 what_a_stopped_subscriber_had_not_handed_out_goes_to_another_at_once,
                 an_event_that_is_refused_too_often_becomes_a_dead_letter,
+                an_event_that_is_buried_becomes_a_dead_letter_at_once,
                 what_is_no_event_becomes_a_dead_letter_and_holds_up_nobody,
                 waiting_for_an_event_can_be_cancelled,
             }
@@ -27,39 +28,12 @@ macro_rules! broker_conformance {
                 a_broker_that_is_down_is_unavailable_and_is_found_again_by_the_same_transport,
                 a_broker_that_dies_amid_a_batch_loses_nothing_that_it_confirmed,
                 a_subscription_goes_on_after_its_broker_was_restarted,
+                a_broker_that_hangs_is_unavailable_and_goes_on_afterwards,
+            }
+            relaying {
+                events_of_an_outbox_arrive_although_the_broker_is_killed_amid_them,
+                a_broker_that_hangs_holds_up_no_other_target_and_fills_no_memory,
             }
         }
     };
-    (@bind $harness:ty; $($module:ident { $($case:ident,)+ })+) => {
-        $(mod $module {
-            #[allow(unused_imports)]
-            use super::*;
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $case() {
-                $crate::store_cases::bounded($crate::broker_cases::$module::$case::<$harness>()).await;
-            })+
-        })+
-    };
-}
-
-#[cfg(test)]
-mod tests {
-    use std::{fs, path::Path};
-
-    #[test]
-    fn every_case_is_bound_and_only_once() {
-        let bound = include_str!("broker_conformance.rs");
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/broker_cases");
-        let mut cases = 0;
-        for file in fs::read_dir(folder).unwrap() {
-            let source = fs::read_to_string(file.unwrap().path()).unwrap();
-            for line in source.lines().filter_map(|line| line.strip_prefix("pub async fn ")) {
-                let Some((case, _)) = line.split_once("<B: BrokerHarness>") else { continue };
-                cases += 1;
-                let times = bound.lines().filter(|line| line.trim() == format!("{case},")).count();
-                assert_eq!(times, 1, "`{case}` must stand once in the list of `broker_conformance!`");
-            }
-        }
-        assert!(cases >= 17, "only {cases} cases were found");
-    }
 }

@@ -4,7 +4,7 @@
 #[macro_export]
 macro_rules! store_conformance {
     ($harness:ty) => {
-        $crate::store_conformance! { @bind $harness;
+        $crate::bind_cases! { store_cases on $harness;
             commits {
                 rows_and_events_are_there_if_and_only_if_their_transaction_committed,
                 a_panic_rolls_back_rows_and_events,
@@ -113,6 +113,31 @@ macro_rules! store_conformance {
                 a_payload_over_the_limit_is_refused_at_publish,
                 a_key_over_the_limit_is_refused_at_publish,
             }
+            inbox {
+                a_received_event_has_its_effect_once_however_often_it_comes,
+                an_error_of_a_subscriber_undoes_everything_and_the_event_comes_again,
+                what_no_repetition_can_mend_is_buried,
+                what_nobody_of_the_group_takes_is_acknowledged,
+                of_many_at_once_with_one_id_one_has_an_effect,
+                events_of_a_key_are_handled_one_after_the_other,
+                shutdown_finishes_what_is_under_way_and_receives_no_more,
+                the_inbox_forgets_what_is_old,
+                of_two_events_with_the_same_business_key_one_has_an_effect,
+            }
+            status {
+                the_status_of_an_event_follows_it_to_its_end,
+                the_status_of_a_key_tells_of_its_events_in_their_order,
+                an_event_is_taken_back_before_it_is_due_and_not_afterwards,
+                what_a_rolled_back_unit_of_work_cancelled_is_delivered,
+                what_waits_behind_a_cancelled_event_of_its_key_goes_on,
+                an_event_for_a_moment_is_due_then,
+            }
+            upcasts {
+                what_an_older_release_left_in_the_outbox_is_read_as_the_new_version,
+                every_version_that_this_process_publishes_reaches_the_handler_of_the_newest,
+                a_dead_letter_of_an_older_release_is_redriven_to_the_new_version,
+                what_a_broker_kept_from_an_older_release_is_read_as_the_new_version,
+            }
             transactional {
                 effect_events_and_settlement_are_one_transaction,
                 an_error_undoes_the_effect_and_the_events_and_is_retried,
@@ -150,36 +175,4 @@ macro_rules! store_conformance {
             }
         }
     };
-    (@bind $harness:ty; $($module:ident { $($case:ident,)+ })+) => {
-        $(mod $module {
-            #[allow(unused_imports)]
-            use super::*;
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $case() {
-                $crate::store_cases::bounded($crate::store_cases::$module::$case::<$harness>()).await;
-            })+
-        })+
-    };
-}
-
-#[cfg(test)]
-mod tests {
-    use std::{fs, path::Path};
-
-    #[test]
-    fn every_case_is_bound_and_only_once() {
-        let bound = include_str!("conformance.rs");
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store_cases");
-        let mut cases = 0;
-        for file in fs::read_dir(folder).unwrap() {
-            let source = fs::read_to_string(file.unwrap().path()).unwrap();
-            for line in source.lines().filter_map(|line| line.strip_prefix("pub async fn ")) {
-                let Some((case, _)) = line.split_once("<H: Harness>") else { continue };
-                cases += 1;
-                let times = bound.lines().filter(|line| line.trim() == format!("{case},")).count();
-                assert_eq!(times, 1, "`{case}` must stand once in the list of `store_conformance!`");
-            }
-        }
-        assert!(cases > 50, "only {cases} cases were found");
-    }
 }

@@ -1,7 +1,7 @@
 //! The events and handlers that the suites play with.
 
 use crate::Role;
-use events_core::{DeliveryError, DomainEvent, Metadata, State, after_commit, domain_event};
+use events_core::{DeliveryError, DomainEvent, Metadata, State, after_commit, domain_event, subscribe};
 use serde::{Deserialize, Serialize};
 
 /// An event without a key.
@@ -50,6 +50,12 @@ pub async fn follow(event: Stepped, meta: Metadata, State(role): State<Role<Step
     role.play(event, meta.attempt).await
 }
 
+/// Follows the steps of a line that a broker delivers.
+#[subscribe(group = "suite", manual)]
+pub async fn tread(event: Stepped, meta: Metadata, State(role): State<Role<Stepped>>) -> Result<(), DeliveryError> {
+    role.play(event, meta.attempt).await
+}
+
 /// [`follow`] after it was renamed.
 #[after_commit(manual, name = "follow.renamed", renamed_from = "follow")]
 pub async fn follow_renamed(event: Stepped, meta: Metadata, State(role): State<Role<Stepped>>) -> Result<(), DeliveryError> {
@@ -74,6 +80,12 @@ pub struct Booked {
     pub n: i64,
 }
 
+/// Takes what a broker delivers, each number once.
+#[subscribe(group = "suite", manual, dedupe = n)]
+pub async fn pick(event: Booked, meta: Metadata, State(role): State<Role<Booked>>) -> Result<(), DeliveryError> {
+    role.play(event, meta.attempt).await
+}
+
 /// An event for a transport; it has a key.
 #[domain_event(topic = "test.sent", key = line)]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +94,16 @@ pub struct Sent {
     pub line: i64,
     /// Its place in the order of commits.
     pub step: i64,
+}
+
+/// An event for a transport; it needs room.
+#[domain_event(topic = "test.bulky")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heavy {
+    /// Which one.
+    pub n: i64,
+    /// Its weight.
+    pub weight: String,
 }
 
 /// [`Noted`] as an older release wrote it: the field has another name, so no handler of today can decode it.
@@ -129,6 +151,7 @@ pub struct RenumberedNext {
 impl DomainEvent for RenumberedNext {
     const TOPIC: &'static str = "test.renumbered";
     const VERSION: u16 = 2;
+    const SINCE: u16 = 2;
     const LOCAL: bool = true;
 }
 

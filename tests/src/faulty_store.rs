@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use events_core::{
-    Delivery, DeliveryId, Error, InUnitOfWork, Lease, LeaseRequest, LeaseToken, Leased, Orphans, OutboxStore, SettleReport, Settlement,
-    Swept, TransactOutcome,
+    Delivery, DeliveryId, Error, InUnitOfWork, Inbox, Lease, LeaseRequest, LeaseToken, Leased, Orphans, OutboxStore, Receipt,
+    ReceiveOutcome, SettleReport, Settlement, Swept, TransactOutcome,
 };
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -101,6 +101,17 @@ impl FaultyStore {
 
 fn broken() -> Error {
     Error::Store { doing: "obeying a test".into(), cure: "", source: "broken on command".into() }
+}
+
+#[async_trait]
+impl Inbox for FaultyStore {
+    async fn receive(&self, receipt: &Receipt<'_>, handler: &dyn InUnitOfWork) -> ReceiveOutcome {
+        match self.call("receive", async { Ok(self.inner.receive(receipt, handler).await) }).await {
+            Ok(outcome) => outcome,
+            // The connection was lost during COMMIT.
+            Err(_) => ReceiveOutcome::Unknown,
+        }
+    }
 }
 
 #[async_trait]

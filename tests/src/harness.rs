@@ -14,6 +14,8 @@ pub trait Harness: Sized + Send + Sync + 'static {
     type Db: Backend;
     /// A handler of [`Booked`](crate::events::Booked) that takes `&mut UnitOfWork<Self::Db>` and calls [`Scene::book`](crate::Scene::book).
     type Book: HandlerFn;
+    /// As [`Book`](Self::Book), a `#[subscribe]` handler of the group `suite`.
+    type Take: HandlerFn;
     /// An assignment that makes a row of `outbox` unreadable, such as `headers = 'no JSON'`.
     const UNREADABLE: &'static str;
 

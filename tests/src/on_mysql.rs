@@ -1,7 +1,7 @@
 //! MySQL or MariaDB, put to the test.
 
 use crate::{Conn, Harness, Role, Scene, concurrent_cases::Concurrent, events::Booked};
-use events_core::{DeliveryError, Metadata, State, after_commit};
+use events_core::{DeliveryError, Metadata, State, after_commit, subscribe};
 use events_sqlx::mysql::{OutboxBuilder, UnitOfWork};
 use sqlx::{AssertSqlSafe, MySql, MySqlPool};
 
@@ -11,6 +11,14 @@ pub struct OnMySql(String);
 fn url(database: &str) -> String {
     let server = std::env::var("MYSQL_URL").unwrap_or_else(|_| "mysql://root@127.0.0.1:3306".into());
     format!("{server}/{database}")
+}
+
+impl OnMySql {
+    /// Where it is.
+    #[must_use]
+    pub fn url(&self) -> String {
+        url(&self.0)
+    }
 }
 
 impl Drop for OnMySql {
@@ -28,6 +36,7 @@ impl Drop for OnMySql {
 impl Harness for OnMySql {
     type Db = MySql;
     type Book = book_on_mysql;
+    type Take = take_on_mysql;
     const UNREADABLE: &'static str = "headers = 'no JSON'";
 
     async fn fresh() -> Self {
@@ -39,7 +48,7 @@ impl Harness for OnMySql {
         fresh
     }
     async fn connect(&self) -> MySqlPool {
-        MySqlPool::connect(&url(&self.0)).await.unwrap()
+        MySqlPool::connect(&self.url()).await.unwrap()
     }
     async fn numbers(conn: &mut Conn<Self>, sql: String) -> sqlx::Result<Vec<i64>> {
         sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(conn).await
@@ -76,6 +85,17 @@ impl Concurrent for OnMySql {
 /// The handler with a unit of work of its own.
 #[after_commit(manual, name = "book")]
 pub async fn book_on_mysql(
+    event: Booked,
+    meta: Metadata,
+    uow: &mut UnitOfWork,
+    State(role): State<Role<Booked>>,
+) -> Result<(), DeliveryError> {
+    Scene::<OnMySql>::book(&role, event, uow, meta.attempt).await
+}
+
+/// The subscriber with a unit of work.
+#[subscribe(group = "suite", manual)]
+pub async fn take_on_mysql(
     event: Booked,
     meta: Metadata,
     uow: &mut UnitOfWork,

@@ -4,8 +4,8 @@ use crate::broker_harness::{BrokerHarness, DeadLetter, Terms, WRONG_PASSWORD};
 use crate::servers::NatsServer;
 use bytes::Bytes;
 use events_core::{Backoff, RetryPolicy};
-use events_mq::Topology;
 use events_mq::nats::{Nats, NatsBuilder, NatsSubscription};
+use events_mq::{ConnectError, Topology};
 use futures_util::TryStreamExt;
 use std::time::{Duration, Instant};
 
@@ -15,10 +15,18 @@ pub struct OnNats(NatsServer);
 impl OnNats {
     /// A connection of `user`, and of their password.
     pub fn builder(&self, password: &str) -> NatsBuilder {
-        Nats::builder(&format!("nats://shop:{password}@127.0.0.1:{}", self.0.port())).ack_timeout(Duration::from_secs(10))
+        Self::builder_at(&self.address(password))
     }
 
-    async fn client(&self) -> async_nats::Client {
+    fn builder_at(url: &str) -> NatsBuilder {
+        Nats::builder(url).ack_timeout(Duration::from_secs(5))
+    }
+
+    fn address(&self, password: &str) -> String {
+        format!("nats://shop:{password}@127.0.0.1:{}", self.0.port())
+    }
+
+    pub(crate) async fn plain_client(&self) -> async_nats::Client {
         let options = async_nats::ConnectOptions::with_user_and_password("shop".into(), "s3cret".into());
         options.connect(format!("127.0.0.1:{}", self.0.port())).await.unwrap()
     }
@@ -27,6 +35,7 @@ impl OnNats {
 impl BrokerHarness for OnNats {
     type Transport = Nats;
     type Subscription = NatsSubscription;
+    const NAME: &'static str = "nats";
     const DROPS_DUPLICATES: bool = true;
     const TOO_LARGE: usize = 1024 * 1024;
 
@@ -38,6 +47,15 @@ impl BrokerHarness for OnNats {
     }
     fn start_again(&self) {
         self.0.start_again();
+    }
+    fn freeze(&self) {
+        self.0.freeze();
+    }
+    fn thaw(&self) {
+        self.0.thaw();
+    }
+    fn url(&self) -> String {
+        self.address("s3cret")
     }
     async fn transport(&self) -> Nats {
         self.builder("s3cret").connect().await.unwrap()
@@ -55,15 +73,15 @@ impl BrokerHarness for OnNats {
     async fn refused(&self) -> String {
         self.builder(WRONG_PASSWORD).connect().await.unwrap_err().to_string()
     }
-    async fn subscribe(&self, consumer: &str, terms: Terms) -> NatsSubscription {
+    async fn subscribe_at(url: &str, consumer: &str, terms: Terms) -> Result<NatsSubscription, ConnectError> {
         let retry = RetryPolicy::default().attempts(terms.attempts).backoff(Backoff::Schedule(Vec::leak(vec![terms.delay])));
-        self.transport().await.subscribe(consumer).retry(retry).ack_wait(terms.ack_wait).open().await.unwrap()
+        Self::builder_at(url).connect().await?.subscribe(consumer).retry(retry).ack_wait(terms.ack_wait).open().await
     }
     async fn send_garbage(&self, payload: Bytes) {
-        async_nats::jetstream::new(self.client().await).publish("events.test.garbage", payload).await.unwrap().await.unwrap();
+        async_nats::jetstream::new(self.plain_client().await).publish("events.test.garbage", payload).await.unwrap().await.unwrap();
     }
     async fn dead_letters(&self, consumer: &str) -> Vec<DeadLetter> {
-        let stream = async_nats::jetstream::new(self.client().await).get_stream("EVENTS").await.unwrap();
+        let stream = async_nats::jetstream::new(self.plain_client().await).get_stream("EVENTS").await.unwrap();
         let subject = format!("events.dead.{consumer}");
         let count: usize = stream
             .info_with_subjects(&subject)

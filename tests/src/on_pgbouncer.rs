@@ -1,6 +1,6 @@
 //! PostgreSQL behind a pooler in transaction mode, put to the test.
 
-use crate::{Conn, Harness, OnPostgres, book_on_postgres, servers::Pgbouncer};
+use crate::{Conn, Harness, OnPostgres, book_on_postgres, servers::Pgbouncer, take_on_postgres};
 use sqlx::{AssertSqlSafe, PgPool, Postgres, Row};
 
 /// A database of its own that processes reach through a pgbouncer of its own.
@@ -14,6 +14,7 @@ impl OnPgbouncer {
 impl Harness for OnPgbouncer {
     type Db = Postgres;
     type Book = book_on_postgres;
+    type Take = take_on_postgres;
     const UNREADABLE: &'static str = OnPostgres::UNREADABLE;
 
     async fn fresh() -> Self {

@@ -1,7 +1,7 @@
 //! PostgreSQL, put to the test.
 
 use crate::{Conn, Harness, Role, Scene, concurrent_cases::Concurrent, events::Booked};
-use events_core::{DeliveryError, Metadata, State, after_commit};
+use events_core::{DeliveryError, Metadata, State, after_commit, subscribe};
 use events_sqlx::postgres::{OutboxBuilder, UnitOfWork};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, PgPool, Postgres};
@@ -21,10 +21,16 @@ impl OnPostgres {
         &self.0
     }
 
+    /// Where it is.
+    #[must_use]
+    pub fn url(&self) -> String {
+        url(&self.0)
+    }
+
     /// The way to it.
     #[must_use]
     pub fn options(&self) -> PgConnectOptions {
-        url(&self.0).parse().expect("POSTGRES_URL is a URL such as `postgres://user:password@host:port`")
+        self.url().parse().expect("POSTGRES_URL is a URL such as `postgres://user:password@host:port`")
     }
 }
 
@@ -43,6 +49,7 @@ impl Drop for OnPostgres {
 impl Harness for OnPostgres {
     type Db = Postgres;
     type Book = book_on_postgres;
+    type Take = take_on_postgres;
     const UNREADABLE: &'static str = "headers = 'no JSON'";
 
     async fn fresh() -> Self {
@@ -54,7 +61,7 @@ impl Harness for OnPostgres {
         fresh
     }
     async fn connect(&self) -> PgPool {
-        PgPool::connect(&url(&self.0)).await.unwrap()
+        PgPool::connect(&self.url()).await.unwrap()
     }
     async fn numbers(conn: &mut Conn<Self>, sql: String) -> sqlx::Result<Vec<i64>> {
         sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(conn).await
@@ -82,6 +89,17 @@ impl Concurrent for OnPostgres {
 /// The handler with a unit of work of its own.
 #[after_commit(manual, name = "book")]
 pub async fn book_on_postgres(
+    event: Booked,
+    meta: Metadata,
+    uow: &mut UnitOfWork,
+    State(role): State<Role<Booked>>,
+) -> Result<(), DeliveryError> {
+    Scene::<OnPostgres>::book(&role, event, uow, meta.attempt).await
+}
+
+/// The subscriber with a unit of work.
+#[subscribe(group = "suite", manual)]
+pub async fn take_on_postgres(
     event: Booked,
     meta: Metadata,
     uow: &mut UnitOfWork,

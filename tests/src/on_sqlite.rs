@@ -1,7 +1,7 @@
 //! SQLite, put to the test.
 
 use crate::{Conn, Harness, Role, Scene, events::Booked};
-use events_core::{DeliveryError, Metadata, State, after_commit};
+use events_core::{DeliveryError, Metadata, State, after_commit, subscribe};
 use events_sqlx::sqlite::{UnitOfWork, connect_options};
 use sqlx::{AssertSqlSafe, Sqlite, SqlitePool, sqlite::SqliteSynchronous};
 use std::time::Duration;
@@ -12,6 +12,7 @@ pub struct OnSqlite(pub tempfile::TempDir);
 impl Harness for OnSqlite {
     type Db = Sqlite;
     type Book = book;
+    type Take = take;
     const UNREADABLE: &'static str = "headers = 'no JSON'";
 
     async fn fresh() -> Self {
@@ -35,5 +36,11 @@ impl Harness for OnSqlite {
 /// The handler with a unit of work of its own.
 #[after_commit(manual)]
 pub async fn book(event: Booked, meta: Metadata, uow: &mut UnitOfWork, State(role): State<Role<Booked>>) -> Result<(), DeliveryError> {
+    Scene::<OnSqlite>::book(&role, event, uow, meta.attempt).await
+}
+
+/// The subscriber with a unit of work.
+#[subscribe(group = "suite", manual)]
+pub async fn take(event: Booked, meta: Metadata, uow: &mut UnitOfWork, State(role): State<Role<Booked>>) -> Result<(), DeliveryError> {
     Scene::<OnSqlite>::book(&role, event, uow, meta.attempt).await
 }

@@ -110,7 +110,7 @@ impl<H: Harness> Scene<H> {
 
     /// Publishes `Noted` with each of the numbers, in one unit of work.
     pub async fn publish(outbox: &Outbox<H::Db>, numbers: impl IntoIterator<Item = i64>) {
-        let publish = async |_: &mut UnitOfWork<H::Db>| numbers.into_iter().try_for_each(|n| events_core::publish(Noted { n }));
+        let publish = async |_: &mut UnitOfWork<H::Db>| numbers.into_iter().try_for_each(|n| events_core::publish(Noted { n }).map(drop));
         outbox.run(publish).await.unwrap();
     }
 
@@ -124,7 +124,15 @@ impl<H: Harness> Scene<H> {
 
     /// Leases as a relay would.
     pub async fn lease(outbox: &Outbox<H::Db>, target: &str, limit: u32, lease: Duration) -> Vec<Delivery> {
-        let request = LeaseRequest { targets: vec![TargetRequest { name: Arc::from(target), limit }], token: LeaseToken::fresh(), lease };
+        let target = TargetRequest { name: Arc::from(target), limit, within: None };
+        let request = LeaseRequest { targets: vec![target], token: LeaseToken::fresh(), lease };
+        outbox.store().lease(&request).await.unwrap().deliveries
+    }
+
+    /// Leases for 30 s, at most 1,000, as a relay would that has looked at everything so long ago.
+    pub async fn lease_within(outbox: &Outbox<H::Db>, target: &str, within: Duration) -> Vec<Delivery> {
+        let target = TargetRequest { name: Arc::from(target), limit: 1_000, within: Some(within) };
+        let request = LeaseRequest { targets: vec![target], token: LeaseToken::fresh(), lease: Duration::from_secs(30) };
         outbox.store().lease(&request).await.unwrap().deliveries
     }
 

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use events_core::test_kit::Seen;
-use events_core::{Error, State, after_commit, domain_event, publish};
+use events_core::{Error, EventId, State, after_commit, domain_event, publish};
 use events_sqlx::sqlite::{Outbox, OutboxBuilder, UnitOfWork, connect};
 use serde::{Deserialize, Serialize};
 use std::{path::Path, time::Duration};
@@ -24,7 +24,7 @@ async fn process(folder: &Path, name: &str, heard: &Seen<i64>) -> OutboxBuilder 
 }
 
 async fn ring(n: i64) -> Result<(), Error> {
-    UnitOfWork::run(async |_| publish(Rang { n })).await
+    UnitOfWork::run(async |_| publish(Rang { n })).await.map(drop)
 }
 
 // One test, because what is installed belongs to the process.
@@ -48,7 +48,7 @@ async fn the_installed_outbox_is_that_of_every_unit_of_work_until_it_is_replaced
     let uow = UnitOfWork::enlist(tx).unwrap();
     uow.publish(Rang { n: 3 }).unwrap();
     uow.commit().await.unwrap();
-    let independent: Result<(), Error> = UnitOfWork::run_independent(async |_| publish(Rang { n: 4 })).await;
+    let independent: Result<EventId, Error> = UnitOfWork::run_independent(async |_| publish(Rang { n: 4 })).await;
     independent.unwrap();
     let mut heard = first.wait_for(4, soon).await;
     heard.sort_unstable();

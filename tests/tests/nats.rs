@@ -8,7 +8,6 @@ mod conformance {
 
 mod nats {
     mod malformed;
-    mod outbox;
     mod permissions;
     mod tls;
     mod topology;

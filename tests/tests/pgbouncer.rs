@@ -34,7 +34,8 @@ async fn many_connections_of_a_program_share_few_of_the_server_and_prepare_what_
                         .bind(1_i64)
                         .execute(uow.conn())
                         .await?;
-                    Ok(uow.publish(Stepped { line, step })?)
+                    uow.publish(Stepped { line, step })?;
+                    Ok(())
                 });
                 work.await.unwrap();
             }

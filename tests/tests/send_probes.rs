@@ -231,7 +231,7 @@ fn generic_over_the_database(outbox: Outbox) -> Probe {
     {
         let run = outbox.run(async |uow| -> Result<(), Error> {
             let _ = sqlx::query("SELECT 1").execute(uow.conn()).await;
-            uow.publish(Done { probe: probe.to_owned() })
+            uow.publish(Done { probe: probe.to_owned() }).map(drop)
         });
         run.await.map_err(|error| sqlx::Error::Configuration(error.into()))
     }

@@ -22,7 +22,7 @@ pub(crate) async fn measure<S: System>(bench: &mut Bench<S>) -> anyhow::Result<(
     let outbox = Outbox::builder(pool.clone()).without_linked_handlers().handler::<dawdle>().start().await?;
     let meter = database.meter().await?;
     for first in (0..events).step_by(usize::try_from(TOGETHER)?) {
-        outbox.run(async |_| (first..events.min(first + TOGETHER)).try_for_each(|number| publish(Bulky::number(number)))).await?;
+        outbox.run(async |_| (first..events.min(first + TOGETHER)).try_for_each(|number| publish(Bulky::number(number)).map(drop))).await?;
     }
     let took = meter.elapsed();
     tokio::time::sleep(AFTERMATH).await;

@@ -84,7 +84,7 @@ async fn publish_events<S: System>(database: &Database<S>) -> anyhow::Result<()>
     let outbox = builder.state(Arrivals::default()).state(Holding(false)).start().await?;
     outbox.shutdown_within(Duration::ZERO).await;
     for first in (0..EVENTS).step_by(usize::try_from(TOGETHER)?) {
-        outbox.run(async |_| (first..first + TOGETHER).try_for_each(|number| publish(Endless { number }))).await?;
+        outbox.run(async |_| (first..first + TOGETHER).try_for_each(|number| publish(Endless { number }).map(drop))).await?;
     }
     pool.close().await;
     Ok(())

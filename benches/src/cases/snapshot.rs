@@ -1,12 +1,13 @@
 //! Another session holds a snapshot open, so that nothing deleted since then can be removed. The rate at the end of that time counts.
 
+use crate::backlog;
 use crate::cases::Bench;
+use crate::database::Database;
 use crate::events::Kind;
 use crate::load::Load;
 use crate::publisher::Unit;
 use crate::record::Record;
 use crate::rounds::Rounds;
-use crate::sample::Sample;
 use crate::system::System;
 use crate::variant::Variant;
 use std::time::Instant;
@@ -30,21 +31,28 @@ pub(crate) async fn measure<S: System>(bench: &mut Bench<S>) -> anyhow::Result<(
         let other = database.pool(1).await?;
         let mut conn = other.acquire().await?;
         S::hold_snapshot(&mut conn).await?;
-        let mut samples: Vec<Sample> = Vec::new();
+        leave_remains(database, bench.scale.remains).await?;
+        // One process all the time, as it would be: the first look of each is at everything.
         let end = Instant::now() + bench.scale.snapshot;
-        while Instant::now() < end || samples.is_empty() {
-            samples.push(load.measure_on_top(database, side).await?);
-        }
+        let samples = load.measure_in_a_row(database, side, end, usize::try_from(rounds)?).await?;
         S::release_snapshot(&mut conn).await?;
         drop(conn);
         other.close().await;
-        let last = samples.len().saturating_sub(usize::try_from(rounds)?);
-        held.push((side, samples.split_off(last)));
+        held.push((side, samples.into()));
     }
     for round in 0..rounds.div_ceil(2) {
         free.add_one(round, &SIDES, undisturbed).await?;
     }
     bench.note(Record::of_rounds::<S>("snapshot-undisturbed", TASKS, &free)?);
     bench.note(Record::of_rounds::<S>("snapshot", TASKS, &Rounds::from(held))?);
+    Ok(())
+}
+
+/// What so many deliveries leave behind that became due and were delivered.
+async fn leave_remains<S: System>(database: &Database<S>, rows: u64) -> anyhow::Result<()> {
+    if rows > 0 {
+        backlog::fill(database, rows, true).await?;
+        S::execute(&mut *database.control.acquire().await?, "DELETE FROM outbox".to_owned()).await?;
+    }
     Ok(())
 }

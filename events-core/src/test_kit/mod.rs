@@ -8,7 +8,7 @@
 //! #[derive(Debug, PartialEq, Serialize, Deserialize)]
 //! struct OrderPaid { order_id: i64 }
 //!
-//! async fn pay(order_id: i64) -> Result<(), events_core::Error> { publish(OrderPaid { order_id }) }
+//! async fn pay(order_id: i64) -> Result<(), events_core::Error> { publish(OrderPaid { order_id })?; Ok(()) }
 //!
 //! let (outcome, published) = record(pay(7)).await;
 //! outcome.unwrap();

@@ -1,7 +1,7 @@
 //! Everything that can be said about a connection to NATS.
 
 use super::{Nats, address::Address, address::Credentials, link::Link, subject, subject::Subjects};
-use crate::{ConnectError, Topology};
+use crate::{ConnectError, Topology, options, tls::Tls};
 use async_nats::ConnectOptions;
 use std::{path::PathBuf, time::Duration};
 
@@ -50,9 +50,7 @@ pub(super) struct Unaddressed {
     pub(super) duplicate_window: Duration,
     pub(super) max_age: Duration,
     pub(super) replicas: usize,
-    root_certificates: Vec<PathBuf>,
-    client_certificate: Option<(PathBuf, PathBuf)>,
-    tls: bool,
+    tls: Tls,
 }
 
 impl std::ops::Deref for Settings {
@@ -77,9 +75,7 @@ impl NatsBuilder {
                 duplicate_window: Duration::from_secs(120),
                 max_age: Duration::ZERO,
                 replicas: 1,
-                root_certificates: Vec::new(),
-                client_certificate: None,
-                tls: false,
+                tls: Tls::default(),
             },
         }
     }
@@ -159,19 +155,19 @@ impl NatsBuilder {
 
     /// Trusts the certificates of this PEM file, besides those of the machine.
     pub fn root_certificates(mut self, file: impl Into<PathBuf>) -> Self {
-        self.settings.root_certificates.push(file.into());
+        self.settings.tls.root_certificates.push(file.into());
         self
     }
 
     /// Proves who we are by a certificate and its key, both PEM files.
     pub fn client_certificate(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
-        self.settings.client_certificate = Some((certificate.into(), key.into()));
+        self.settings.tls.client_certificate = Some((certificate.into(), key.into()));
         self
     }
 
     /// Connects by TLS or not at all, whatever the scheme of the URL.
     pub fn require_tls(mut self) -> Self {
-        self.settings.tls = true;
+        self.settings.tls.required = true;
         self
     }
 
@@ -200,10 +196,8 @@ impl NatsBuilder {
 
     fn settings(self) -> Result<Settings, ConnectError> {
         let (address, rest) = (self.address?, self.settings);
-        let invalid = |option, value: String, rule| Err(ConnectError::InvalidOption { option, value, rule });
-        if rest.name.is_empty() {
-            return invalid("`name`", "empty".to_owned(), "a transport needs one");
-        }
+        let invalid = |option, value: String, rule| Err(options::invalid(option, value, rule));
+        options::name(&rest.name)?;
         if !subject::is_name(&rest.stream) {
             return invalid("`stream`", format!("{:?}", rest.stream), "it must be a word without blanks, `.`, `*`, `>`, `/` and `\\`");
         }
@@ -214,11 +208,7 @@ impl NatsBuilder {
                 "it must be words between single dots, without blanks, `*`, `>` and a leading `$`",
             );
         }
-        for (option, value) in [("`ack_timeout`", rest.ack_timeout), ("`connect_timeout`", rest.connect_timeout)] {
-            if value.is_zero() {
-                return invalid(option, "0".to_owned(), "nothing can be done in no time");
-            }
-        }
+        options::timeouts(&[("`ack_timeout`", rest.ack_timeout), ("`connect_timeout`", rest.connect_timeout)])?;
         if !rest.max_age.is_zero() && rest.max_age < rest.duplicate_window {
             return invalid("`max_age`", format!("{:?}", rest.max_age), "it must not be shorter than `duplicate_window`");
         }
@@ -230,21 +220,16 @@ impl NatsBuilder {
 }
 
 impl Settings {
-    pub(super) fn connect_options(&self) -> ConnectOptions {
-        let mut options = self
+    pub(super) fn connect_options(&self) -> Result<ConnectOptions, ConnectError> {
+        Ok(self
             .address
             .sign_in(ConnectOptions::new())
             .name(&self.name)
             .connection_timeout(self.connect_timeout)
             .request_timeout(Some(self.ack_timeout))
-            .require_tls(self.tls);
-        for file in &self.root_certificates {
-            options = options.add_root_certificates(file.clone());
-        }
-        if let Some((certificate, key)) = &self.client_certificate {
-            options = options.add_client_certificate(certificate.clone(), key.clone());
-        }
-        options
+            .require_tls(self.tls.required)
+            // Always: a server may ask for TLS though we did not.
+            .tls_client_config(self.tls.config()?))
     }
 }
 

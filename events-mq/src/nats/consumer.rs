@@ -1,10 +1,11 @@
 //! A durable consumer: what it gets, how much at once, and when it gives up.
 
-use super::pull::{Opening, Pull};
+use super::pull::Pull;
 use super::subscription::NatsSubscription;
 use super::transport::Shared;
 use super::{NAME, subject};
-use crate::{ConnectError, Topology, failure::Failure};
+use crate::receiving::Opening;
+use crate::{ConnectError, Topology, failure::Failure, options};
 use async_nats::jetstream::consumer::pull::Config;
 use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy};
 use async_nats::jetstream::{ErrorCode, stream::ConsumerError, stream::ConsumerErrorKind};
@@ -108,7 +109,7 @@ impl NatsSubscriptionBuilder {
     /// An option cannot work, the server is away, or the stream or the consumer is missing under [`Topology::Check`].
     pub async fn open(self) -> Result<NatsSubscription, ConnectError> {
         let Self { shared, plan } = self;
-        let invalid = |option, value: String, rule| Err(ConnectError::InvalidOption { option, value, rule });
+        let invalid = |option, value: String, rule| Err(options::invalid(option, value, rule));
         if !subject::is_name(&plan.consumer) {
             return invalid(
                 "the consumer's name",

@@ -1,27 +1,20 @@
 //! What no subscriber can deal with, kept with the reason.
 
 use super::{NAME, consumer::Plan, transport::Shared};
+use crate::receiving::{Poison, one_line};
 use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 use async_nats::jetstream::{AckKind, Message, message::PublishMessage};
 use async_nats::{HeaderMap, HeaderValue, header};
 use events_core::BoxError;
 use std::time::Duration;
 
-/// How much of a reason is kept, in bytes.
-const REASON: usize = 512;
 /// When a message that could not become a dead letter comes again.
 const AGAIN: Duration = Duration::from_secs(10);
-
-/// Why a message is given up.
-pub(super) struct Poison<'a> {
-    pub(super) reason: &'a str,
-    pub(super) deliveries: u32,
-}
 
 /// Stores a copy under the consumer's subject for dead letters, then tells the server not to deliver the message again.
 ///
 /// If the copy cannot be stored, the message comes again: nothing is given up silently.
-pub(super) async fn bury(shared: &Shared, plan: &Plan, message: &Message, poison: &Poison<'_>) -> Result<(), BoxError> {
+pub(super) async fn bury(shared: &Shared, plan: &Plan, message: &Message, poison: &Poison) -> Result<(), BoxError> {
     let consumer = &plan.consumer;
     let subject = shared.settings.subjects.dead_letters_of(consumer);
     match store(shared, plan, &subject, message, poison).await {
@@ -41,11 +34,11 @@ pub(super) async fn bury(shared: &Shared, plan: &Plan, message: &Message, poison
     }
 }
 
-async fn store(shared: &Shared, plan: &Plan, subject: &str, message: &Message, poison: &Poison<'_>) -> Result<(), BoxError> {
+async fn store(shared: &Shared, plan: &Plan, subject: &str, message: &Message, poison: &Poison) -> Result<(), BoxError> {
     shared.link.check().map_err(|failure| failure.text().to_owned())?;
     let plain = headers(shared, plan, message)?;
     let mut explained = plain.clone();
-    explained.insert("Events-Dead-Reason", one_line(poison.reason));
+    explained.insert("Events-Dead-Reason", poison.line());
     explained.insert("Events-Dead-Deliveries", HeaderValue::from(u64::from(poison.deliveries)));
     explained.insert("Events-Dead-Subject", one_line(&message.subject));
     match publish(shared, subject, message, explained).await {
@@ -78,10 +71,4 @@ fn headers(shared: &Shared, plan: &Plan, message: &Message) -> Result<HeaderMap,
     headers.insert(header::NATS_MESSAGE_ID, format!("{stream}.{}.dead.{}", info.stream_sequence, plan.consumer).as_str());
     headers.insert(header::NATS_EXPECTED_STREAM, stream.as_str());
     Ok(headers)
-}
-
-/// Header values are one line, and no longer than need be.
-fn one_line(text: &str) -> String {
-    let line: String = text.chars().map(|sign| if sign.is_control() { ' ' } else { sign }).collect();
-    line[..line.floor_char_boundary(REASON)].trim().to_owned()
 }

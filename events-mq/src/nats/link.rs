@@ -69,7 +69,7 @@ impl Wire {
     ) -> Result<Self, ConnectError> {
         let ended = Arc::new(AtomicBool::new(false));
         let mourner = Mourner { ears: Arc::clone(ears), ended: Arc::clone(&ended) };
-        let options = settings.connect_options().event_callback(move |event| {
+        let options = settings.connect_options()?.event_callback(move |event| {
             mourner.ears.hear(event);
             std::future::ready(())
         });

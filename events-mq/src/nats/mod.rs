@@ -44,7 +44,6 @@
 //! but the message comes again whenever `ack_wait` is over, until somebody deletes it from the stream; the log says so. Let only those
 //! publish below the prefix who keep to the protocol.
 
-mod acknowledgement;
 mod address;
 mod builder;
 mod consumer;

@@ -5,6 +5,7 @@
 
 use super::link::{Link, Report};
 use super::transport::Shared;
+use crate::receiving::{Broken, Consumer, Opening};
 use async_nats::jetstream::{AckKind, Context, Message, consumer::pull::Config};
 use async_nats::{Client, StatusCode, Subscriber};
 use futures_util::{FutureExt, StreamExt};
@@ -39,16 +40,6 @@ pub(super) struct Pull {
     careful: usize,
 }
 
-/// Whether something broke before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Opening {
-    First,
-    Again,
-}
-
-/// Why nothing will come any more.
-pub(super) struct Broken(pub(super) String);
-
 impl Pull {
     /// Begins to listen; the first request goes out with the first [`next`](Self::next).
     pub(super) async fn open(
@@ -74,78 +65,6 @@ impl Pull {
             heard: Instant::now(),
             careful: if state == Opening::Again { prefetch } else { 0 },
         })
-    }
-
-    /// The next event, as it came.
-    ///
-    /// # Cancel safety
-    /// Cancel safe: what arrives is kept until it is returned.
-    pub(super) async fn next(&mut self) -> Result<Message, Broken> {
-        loop {
-            let (low, high) = self.window();
-            if self.requested <= low && self.link().is_up() {
-                self.request(high - self.requested).await?;
-            }
-            // Without a request the server owes us no word.
-            let silence = if self.requested > 0 { HEARTBEAT * 2 } else { EXPIRES };
-            let silence = self.heard + silence;
-            tokio::select! {
-                biased;
-                arrived = self.arrivals.next() => {
-                    let Some(message) = arrived else { return Err(Broken("the connection was closed for good".to_owned())) };
-                    self.heard = Instant::now();
-                    match message.status {
-                        None | Some(StatusCode::OK) => {
-                            self.requested = self.requested.saturating_sub(1);
-                            self.careful = self.careful.saturating_sub(1);
-                            return Ok(Message { message, context: self.jetstream.clone() });
-                        }
-                        Some(status) => self.hear(status, &message)?,
-                    }
-                }
-                // Last, so that what has arrived is handed out first.
-                report = self.reports.recv() => match report {
-                    Ok(Report::Lost) | Err(broadcast::error::RecvError::Lagged(_)) => return Err(self.lost()),
-                    Err(broadcast::error::RecvError::Closed) => return Err(Broken("the connection was closed for good".to_owned())),
-                    Ok(Report::Refused(subject)) if subject == self.subject => {
-                        return Err(Broken(format!("the server does not let this user publish to `{subject}`; grant it")));
-                    }
-                    Ok(Report::Refused(_)) => {}
-                },
-                () = tokio::time::sleep_until(silence) => {
-                    if self.requested > 0 {
-                        return Err(Broken(format!("the server said nothing for {:?}", HEARTBEAT * 2)));
-                    }
-                    self.heard = Instant::now();
-                }
-            }
-        }
-    }
-
-    /// Ends it, and tells the server that what has arrived and was not handed out can go to others.
-    pub(super) async fn give_back(mut self) {
-        if !self.link().is_up() {
-            // Nobody to tell; the server finds out by itself.
-            return;
-        }
-        let told = tokio::time::timeout(self.shared.settings.ack_timeout, async {
-            let mut held = Vec::new();
-            // A request cannot be taken back, and what comes when nobody listens any more is lost until `ack_wait` is over. So we listen
-            // until nothing more is on its way: what the server sent before it answers is here when its answer is.
-            while self.collect(&mut held).await {}
-            // Before the answers go out, because what is given back at once would come here again.
-            drop(self.arrivals);
-            for message in held {
-                if message.ack_with(AckKind::Nak(None)).await.is_err() {
-                    return;
-                }
-            }
-            // This may be the last that holds the connection, and the library closes one without sending what is still to be sent.
-            let _ = self.client.flush().await;
-        });
-        if told.await.is_err() {
-            tracing::debug!("not everything could be given back; the server delivers it again after `ack_wait`");
-        }
     }
 
     /// Whether more may come.
@@ -207,6 +126,78 @@ impl Pull {
             _ => return Err(Broken(format!("the server said: {status} {said}"))),
         }
         Ok(())
+    }
+}
+
+impl Consumer for Pull {
+    type Message = Message;
+
+    async fn next(&mut self) -> Result<Message, Broken> {
+        loop {
+            let (low, high) = self.window();
+            if self.requested <= low && self.link().is_up() {
+                self.request(high - self.requested).await?;
+            }
+            // Without a request the server owes us no word.
+            let silence = if self.requested > 0 { HEARTBEAT * 2 } else { EXPIRES };
+            let silence = self.heard + silence;
+            tokio::select! {
+                biased;
+                arrived = self.arrivals.next() => {
+                    let Some(message) = arrived else { return Err(Broken("the connection was closed for good".to_owned())) };
+                    self.heard = Instant::now();
+                    match message.status {
+                        None | Some(StatusCode::OK) => {
+                            self.requested = self.requested.saturating_sub(1);
+                            self.careful = self.careful.saturating_sub(1);
+                            return Ok(Message { message, context: self.jetstream.clone() });
+                        }
+                        Some(status) => self.hear(status, &message)?,
+                    }
+                }
+                // Last, so that what has arrived is handed out first.
+                report = self.reports.recv() => match report {
+                    Ok(Report::Lost) | Err(broadcast::error::RecvError::Lagged(_)) => return Err(self.lost()),
+                    Err(broadcast::error::RecvError::Closed) => return Err(Broken("the connection was closed for good".to_owned())),
+                    Ok(Report::Refused(subject)) if subject == self.subject => {
+                        return Err(Broken(format!("the server does not let this user publish to `{subject}`; grant it")));
+                    }
+                    Ok(Report::Refused(_)) => {}
+                },
+                () = tokio::time::sleep_until(silence) => {
+                    if self.requested > 0 {
+                        return Err(Broken(format!("the server said nothing for {:?}", HEARTBEAT * 2)));
+                    }
+                    self.heard = Instant::now();
+                }
+            }
+        }
+    }
+
+    /// Ends it, and tells the server that what has arrived and was not handed out can go to others.
+    async fn give_back(mut self) {
+        if !self.link().is_up() {
+            // Nobody to tell; the server finds out by itself.
+            return;
+        }
+        let told = tokio::time::timeout(self.shared.settings.ack_timeout, async {
+            let mut held = Vec::new();
+            // A request cannot be taken back, and what comes when nobody listens any more is lost until `ack_wait` is over. So we listen
+            // until nothing more is on its way: what the server sent before it answers is here when its answer is.
+            while self.collect(&mut held).await {}
+            // Before the answers go out, because what is given back at once would come here again.
+            drop(self.arrivals);
+            for message in held {
+                if message.ack_with(AckKind::Nak(None)).await.is_err() {
+                    return;
+                }
+            }
+            // This may be the last that holds the connection, and the library closes one without sending what is still to be sent.
+            let _ = self.client.flush().await;
+        });
+        if told.await.is_err() {
+            tracing::debug!("not everything could be given back; the server delivers it again after `ack_wait`");
+        }
     }
 }
 

@@ -1,20 +1,14 @@
-//! Receives events from a durable consumer, and opens it again whenever it breaks.
+//! Receives events from a durable consumer.
 
-use super::acknowledgement::Acknowledgement;
 use super::consumer::Plan;
-use super::dead_letters::{Poison, bury};
-use super::pull::{Broken, Opening, Pull};
-use super::subject;
-use super::transport::Shared;
+use super::{dead_letters, pull::Pull, subject, transport::Shared};
+use crate::failure::Failure;
 use crate::headers::Binding;
-use async_nats::jetstream::Message;
+use crate::receiving::{Feed, Opening, Poison, Reading, Source};
+use async_nats::jetstream::{AckKind, Message};
 use async_trait::async_trait;
-use events_core::{Backoff, BoxFuture, Received, RetryPolicy, Subscription};
+use events_core::{BoxError, Received, RetryPolicy, Subscription};
 use std::{fmt, sync::Arc, time::Duration};
-
-/// The pauses between attempts to open a consumer again.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LAST_PAUSE: Duration = Duration::from_secs(2);
 
 /// The events of a durable consumer; made by [`Nats::subscribe`](super::Nats::subscribe).
 ///
@@ -23,82 +17,27 @@ const LAST_PAUSE: Duration = Duration::from_secs(2);
 ///
 /// What is no event, or has used up its deliveries, is moved to the subject `<prefix>.dead.<consumer>` with the headers
 /// `Events-Dead-Reason`, `Events-Dead-Deliveries` and `Events-Dead-Subject`, and `next` goes on with what follows.
-pub struct NatsSubscription {
-    shared: Arc<Shared>,
-    plan: Arc<Plan>,
-    state: State,
-    /// The end of a message that nobody gets. It is kept here, so that `next` can be cancelled.
-    chore: Option<BoxFuture<'static, ()>>,
-}
+pub struct NatsSubscription(Feed<NatsSource>);
 
-enum State {
-    Open(Box<Pull>),
-    Opening(BoxFuture<'static, Box<Pull>>),
-    Stopped,
+/// A consumer of a stream.
+pub(super) struct NatsSource {
+    shared: Arc<Shared>,
+    plan: Plan,
 }
 
 impl NatsSubscription {
     pub(super) fn over(shared: Arc<Shared>, plan: Plan, pull: Pull) -> Self {
-        Self { shared, plan: Arc::new(plan), state: State::Open(Box::new(pull)), chore: None }
+        Self(Feed::over(Arc::new(NatsSource { shared, plan }), pull))
     }
 
     /// Ends it: gives back what was prefetched, and waits until the server has been told, also of earlier acknowledgements.
     pub async fn stop(mut self) {
-        if let State::Open(pull) = std::mem::replace(&mut self.state, State::Stopped) {
-            pull.give_back().await;
-        }
-        if self.shared.link.is_up() {
+        self.0.stop().await;
+        let shared = &self.0.source().shared;
+        if shared.link.is_up() {
             // A server that goes away meanwhile needs not be told.
-            let _ = tokio::time::timeout(self.shared.settings.ack_timeout, self.shared.link.client().flush()).await;
+            let _ = tokio::time::timeout(shared.settings.ack_timeout, shared.link.client().flush()).await;
         }
-    }
-
-    fn reopen(&mut self, why: &str) {
-        tracing::info!(consumer = self.plan.consumer, why, "the consumer is opened again");
-        let (shared, plan) = (Arc::clone(&self.shared), Arc::clone(&self.plan));
-        let old = std::mem::replace(&mut self.state, State::Opening(Box::pin(open_again(shared, plan))));
-        if let State::Open(pull) = old {
-            self.chore = Some(Box::pin(pull.give_back()));
-        }
-    }
-
-    /// What a subscriber gets to see of a message, if anything.
-    fn take(&mut self, message: Message) -> Option<Received> {
-        let Ok(info) = message.info() else {
-            tracing::warn!(subject = %message.subject, "a message that JetStream did not deliver is left out");
-            return None;
-        };
-        let delivered = u32::try_from(info.delivered).unwrap_or(u32::MAX);
-        if self.shared.settings.subjects.is_dead(&message.subject) && !subject::asks_for_dead_letters(&self.plan.topics) {
-            self.chore = Some(Box::pin(async move {
-                let _ = message.ack().await;
-            }));
-            return None;
-        }
-        let headers = message.headers.iter().flat_map(|headers| headers.iter());
-        let headers = headers.filter_map(|(name, values)| Some((name.as_ref(), values.last()?.as_str())));
-        let envelope = match Binding::NATS.envelope(headers, message.payload.clone()) {
-            Ok(envelope) => envelope,
-            Err(error) => {
-                self.bury(message, error.to_string(), delivered);
-                return None;
-            }
-        };
-        // One more than it may have: nobody answered the last time, so nobody made a dead letter of it.
-        if delivered > 1 && self.plan.retry.delay_after(delivered - 1).is_none() {
-            self.bury(message, format!("it was delivered {} times, and the last time nobody answered", delivered - 1), delivered - 1);
-            return None;
-        }
-        let acknowledgement = Acknowledgement::new(Arc::clone(&self.shared), Arc::clone(&self.plan), message, delivered);
-        Some(Received::new(Arc::new(envelope), Box::new(acknowledgement)))
-    }
-
-    fn bury(&mut self, message: Message, reason: String, deliveries: u32) {
-        let (shared, plan) = (Arc::clone(&self.shared), Arc::clone(&self.plan));
-        self.chore = Some(Box::pin(async move {
-            // A failure was logged, and the message comes again.
-            let _ = bury(&shared, &plan, &message, &Poison { reason: &reason, deliveries }).await;
-        }));
     }
 }
 
@@ -107,59 +46,70 @@ impl Subscription for NatsSubscription {
     /// # Cancel safety
     /// Cancel safe: whatever was begun goes on with the next call.
     async fn next(&mut self) -> Option<Received> {
-        loop {
-            if let Some(chore) = &mut self.chore {
-                chore.await;
-                self.chore = None;
-            }
-            match &mut self.state {
-                State::Opening(opening) => {
-                    let pull = opening.await;
-                    self.state = State::Open(pull);
-                }
-                State::Open(pull) => match pull.next().await {
-                    Ok(message) => {
-                        if let Some(received) = self.take(message) {
-                            return Some(received);
-                        }
-                    }
-                    Err(Broken(why)) => self.reopen(&why),
-                },
-                State::Stopped => return None,
-            }
-        }
-    }
-}
-
-impl Drop for NatsSubscription {
-    fn drop(&mut self) {
-        // Without a runtime the server waits for `ack_wait`.
-        if let (State::Open(pull), Ok(runtime)) =
-            (std::mem::replace(&mut self.state, State::Stopped), tokio::runtime::Handle::try_current())
-        {
-            runtime.spawn(pull.give_back());
-        }
+        self.0.next().await
     }
 }
 
 impl fmt::Debug for NatsSubscription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NatsSubscription").field("stream", &self.shared.settings.stream).field("plan", &self.plan).finish_non_exhaustive()
+        let NatsSource { shared, plan } = &**self.0.source();
+        f.debug_struct("NatsSubscription").field("stream", &shared.settings.stream).field("plan", plan).finish_non_exhaustive()
     }
 }
 
-/// Tries until it works.
-async fn open_again(shared: Arc<Shared>, plan: Arc<Plan>) -> Box<Pull> {
-    let pauses = RetryPolicy::default().attempts(u32::MAX).backoff(Backoff::Exponential { first: FIRST_PAUSE, max: LAST_PAUSE });
-    let mut failed = 0u32;
-    loop {
-        match plan.open(&shared, Opening::Again).await {
-            Ok(pull) => return Box::new(pull),
-            Err(failure) => {
-                tracing::warn!(consumer = plan.consumer, error = failure.text(), "the consumer cannot be opened; it is tried again");
-            }
+impl Source for NatsSource {
+    type Message = Message;
+    type Consumer = Pull;
+
+    fn name(&self) -> &str {
+        &self.plan.consumer
+    }
+
+    fn retry(&self) -> &RetryPolicy {
+        &self.plan.retry
+    }
+
+    async fn open(&self, opening: Opening) -> Result<Pull, Failure> {
+        self.plan.open(&self.shared, opening).await
+    }
+
+    fn read(&self, message: &Message) -> Reading {
+        let Ok(info) = message.info() else {
+            tracing::warn!(subject = %message.subject, "a message that JetStream did not deliver is left out");
+            return Reading::Foreign;
+        };
+        let delivered = u32::try_from(info.delivered).unwrap_or(u32::MAX);
+        if self.shared.settings.subjects.is_dead(&message.subject) && !subject::asks_for_dead_letters(&self.plan.topics) {
+            return Reading::Foreign;
         }
-        failed = failed.saturating_add(1).min(u32::MAX - 1);
-        tokio::time::sleep(pauses.delay_after(failed).unwrap_or(LAST_PAUSE).max(FIRST_PAUSE / 4)).await;
+        let headers = message.headers.iter().flat_map(|headers| headers.iter());
+        let headers = headers.filter_map(|(name, values)| Some((name.as_ref(), values.last()?.as_str())));
+        match Binding::NATS.envelope(headers, message.payload.clone()) {
+            Ok(envelope) => Reading::Event(Arc::new(envelope), delivered),
+            Err(error) => Reading::Poison(Poison::new(error.to_string(), delivered)),
+        }
+    }
+
+    async fn accept(&self, message: Message) -> Result<(), BoxError> {
+        self.answer(&message, AckKind::Ack).await
+    }
+
+    async fn postpone(&self, message: Message, delay: Duration) -> Result<(), BoxError> {
+        self.answer(&message, AckKind::Nak(Some(delay))).await
+    }
+
+    async fn bury(&self, message: Message, poison: Poison) -> Result<(), BoxError> {
+        dead_letters::bury(&self.shared, &self.plan, &message, &poison).await
+    }
+}
+
+impl NatsSource {
+    async fn answer(&self, message: &Message, answer: AckKind) -> Result<(), BoxError> {
+        let link = &self.shared.link;
+        link.check().map_err(|failure| failure.text().to_owned())?;
+        match tokio::time::timeout(self.shared.settings.ack_timeout, message.ack_with(answer)).await {
+            Ok(told) => told,
+            Err(_) => Err(link.away("it does not take the answer").text().into()),
+        }
     }
 }

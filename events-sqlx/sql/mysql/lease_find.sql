@@ -5,6 +5,7 @@ SELECT o.id
 FROM {schema}outbox AS o FORCE INDEX (outbox_due)
 WHERE o.target = :target
   AND o.visible_at <= {now}
+  AND o.visible_at > coalesce(UTC_TIMESTAMP(6) - INTERVAL :within * 1000 MICROSECOND, TIMESTAMP'1000-01-01 00:00:00')
   AND (o.`key` IS NULL OR o.key_seq <= (
     SELECT head.key_seq FROM {schema}outbox AS head FORCE INDEX (outbox_of_key)
     WHERE head.`key` = o.`key` AND head.target = o.target

@@ -1,13 +1,15 @@
 -- Leases due deliveries, at most so many of each target, with :token for :lease milliseconds; heads of their keys only.
+-- Of a target that says :within, only those that became due within so many milliseconds: what lies behind may be the remains of millions.
 -- A token that is still there belongs to a lease that ran out. An array, because joined to `due`, whose size the planner guesses too
 -- high, the whole table would be read.
 WITH due AS MATERIALIZED (
   SELECT picked.place
-  FROM unnest(:wanted.target::text[], :wanted.most::bigint[]) AS wanted (target, most)
+  FROM unnest(:wanted.target::text[], :wanted.most::bigint[], :wanted.within::bigint[]) AS wanted (target, most, within)
   CROSS JOIN LATERAL (
     SELECT o.ctid AS place FROM {schema}outbox AS o
     WHERE o.target = wanted.target
       AND o.visible_at <= coalesce(to_timestamp(:now::float8 / 1000), statement_timestamp())
+      AND o.visible_at > coalesce(statement_timestamp() - wanted.within * interval '1 millisecond', '-infinity')
       AND (o.key IS NULL OR NOT EXISTS (
         SELECT 1 FROM {schema}outbox AS earlier
         WHERE earlier.key = o.key AND earlier.target = o.target AND earlier.key_seq < o.key_seq

@@ -39,6 +39,7 @@ pub(crate) async fn due(pool: &MySqlPool, request: &LeaseRequest, terms: Terms<'
                 bind::<MySql>(&mut arguments, Value::Text(Some(Cow::Borrowed(&*target.name))))?;
             }
             bind::<MySql>(&mut arguments, Value::Int(terms.now))?;
+            bind::<MySql>(&mut arguments, Value::Int(target.within.map(millis_of)))?;
         }
         let rows = MySql::fetch(&mut conn, &terms.own.due_targets.0[targets.len() - 1], arguments).await?;
         let names = rows.iter().map(|row| text::<MySql>(row, 0)).collect::<sqlx::Result<Vec<_>>>()?;
@@ -92,7 +93,8 @@ async fn lease_by(look: Look, pool: &MySqlPool, request: &LeaseRequest, terms: T
 
 /// Locks due deliveries of one target.
 async fn lock(look: Look, conn: &mut MySqlConnection, target: &TargetRequest, terms: Terms<'_>) -> sqlx::Result<Option<Vec<MySqlRow>>> {
-    let wanted = Values::default().text("target", &*target.name).int("most", i64::from(target.limit));
+    let within = target.within.map(millis_of);
+    let wanted = Values::default().text("target", &*target.name).int("within", within).int("most", i64::from(target.limit));
     if matches!(look, Look::Lock) {
         return fetch::<MySql>(conn, &terms.own.lease_pick, &wanted, terms.now).await.map(Some);
     }

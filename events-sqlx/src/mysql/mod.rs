@@ -56,7 +56,10 @@ impl sealed::Sealed for MySql {}
 impl Backend for MySql {
     const SYSTEM: &'static str = "MySQL";
     const SINGLE_WRITER: bool = false;
-    const MIGRATIONS: &'static [Migration] = &[Migration { version: 1, sql: include_str!("../../migrations/mysql/0001_outbox.sql") }];
+    const MIGRATIONS: &'static [Migration] = &[
+        Migration { version: 1, sql: include_str!("../../migrations/mysql/0001_outbox.sql") },
+        Migration { version: 2, sql: include_str!("../../migrations/mysql/0002_inbox.sql") },
+    ];
     const SOURCES: Sources = for_all_statements!(sources!("mysql"));
     const DIALECT: Dialect = Dialect {
         quote: '`',

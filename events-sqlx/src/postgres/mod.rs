@@ -58,7 +58,10 @@ impl sealed::Sealed for Postgres {}
 impl Backend for Postgres {
     const SYSTEM: &'static str = "PostgreSQL";
     const SINGLE_WRITER: bool = false;
-    const MIGRATIONS: &'static [Migration] = &[Migration { version: 1, sql: include_str!("../../migrations/postgres/0001_outbox.sql") }];
+    const MIGRATIONS: &'static [Migration] = &[
+        Migration { version: 1, sql: include_str!("../../migrations/postgres/0001_outbox.sql") },
+        Migration { version: 2, sql: include_str!("../../migrations/postgres/0002_inbox.sql") },
+    ];
     const SOURCES: Sources = for_all_statements!(sources!("postgres"));
     const DIALECT: Dialect = Dialect {
         quote: '"',

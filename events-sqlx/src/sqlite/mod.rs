@@ -54,7 +54,10 @@ impl sealed::Sealed for Sqlite {}
 impl Backend for Sqlite {
     const SYSTEM: &'static str = "SQLite";
     const SINGLE_WRITER: bool = true;
-    const MIGRATIONS: &'static [Migration] = &[Migration { version: 1, sql: include_str!("../../migrations/sqlite/0001_outbox.sql") }];
+    const MIGRATIONS: &'static [Migration] = &[
+        Migration { version: 1, sql: include_str!("../../migrations/sqlite/0001_outbox.sql") },
+        Migration { version: 2, sql: include_str!("../../migrations/sqlite/0002_inbox.sql") },
+    ];
 
     const SOURCES: Sources = for_all_statements!(sources!("sqlite"));
     const DIALECT: Dialect = Dialect {

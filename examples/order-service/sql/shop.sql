@@ -1,5 +1,12 @@
 -- The shop's own tables, beside those of the outbox. Times are microseconds after the Unix epoch, UTC.
 
+-- The name by which the shop is known at a broker that it may share with others: one row.
+CREATE TABLE IF NOT EXISTS shop (
+    name TEXT NOT NULL
+) STRICT;
+
+INSERT INTO shop (name) SELECT lower(hex(randomblob(8))) WHERE NOT EXISTS (SELECT 1 FROM shop);
+
 CREATE TABLE IF NOT EXISTS orders (
     order_id      INTEGER PRIMARY KEY,
     customer      TEXT    NOT NULL,
@@ -42,6 +49,17 @@ CREATE TABLE IF NOT EXISTS cancellations (
     cancelled_at INTEGER NOT NULL
 ) STRICT;
 
+CREATE TABLE IF NOT EXISTS users (
+    name          TEXT    PRIMARY KEY,
+    mail          TEXT    NOT NULL,
+    password      TEXT    NOT NULL,           -- an Argon2 hash
+    code          TEXT    NOT NULL,
+    active        INTEGER NOT NULL DEFAULT 0,
+    failures      INTEGER NOT NULL DEFAULT 0, -- wrong passwords in a row
+    locked        INTEGER NOT NULL DEFAULT 0,
+    registered_at INTEGER NOT NULL
+) STRICT;
+
 -- What the handlers write. `event_id` is deliberately not unique in any of these tables: a second delivery shall leave a
 -- second row for the audit to find, instead of being swept under a constraint.
 
@@ -78,3 +96,11 @@ CREATE TABLE IF NOT EXISTS order_timeline (
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS timeline_of_order ON order_timeline (order_id, occurred_at);
+
+CREATE TABLE IF NOT EXISTS letters (
+    name     TEXT    NOT NULL REFERENCES users,
+    mail     TEXT    NOT NULL,
+    text     TEXT    NOT NULL,
+    event_id TEXT    NOT NULL,
+    sent_at  INTEGER NOT NULL
+) STRICT;

@@ -1,4 +1,4 @@
-//! The facts of the shop. `key = order_id` keeps the facts of one order in order on their way to each target.
+//! The facts of the shop. `key = order_id` keeps the facts of one order in order on their way to each target, `key = name` those of a user.
 //!
 //! Facts that only the shop needs are `local`; a payment and a shipment also go to the broker, for the ticketing service.
 
@@ -48,4 +48,18 @@ pub(crate) struct OrderShipped {
 pub(crate) struct OrderCancelled {
     pub(crate) order_id: i64,
     pub(crate) reason: String,
+}
+
+/// Somebody has registered; they are sent a code.
+#[domain_event(topic = "user.registered", key = name, local)]
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct UserRegistered {
+    pub(crate) name: String,
+}
+
+/// Somebody has given too many wrong passwords for a user.
+#[domain_event(topic = "user.locked", key = name, local)]
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct UserLocked {
+    pub(crate) name: String,
 }

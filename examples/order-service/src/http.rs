@@ -1,10 +1,14 @@
 //! The HTTP API. It translates requests into the shop's commands, and knows nothing of events.
 
 use crate::{
+    deliveries::{self, Delivery},
+    letters::{self, Letter},
     order::NewOrder,
     orders::{self, OrderError},
     problem::Problem,
+    shop::Shop,
     timeline::{self, Entry},
+    users,
     view::{self, OrderView},
 };
 use anyhow::Context;
@@ -14,6 +18,7 @@ use axum::{
     http::{HeaderName, StatusCode, header::LOCATION, request::Parts},
     routing::{get, post},
 };
+use events_sqlx::sqlite::Outbox;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sqlx::SqlitePool;
@@ -21,13 +26,13 @@ use std::net::SocketAddr;
 use tokio::{net::TcpListener, signal};
 
 /// Serves until Ctrl-C or SIGTERM; requests under way are finished.
-pub(crate) async fn serve(address: SocketAddr, pool: SqlitePool) -> anyhow::Result<()> {
+pub(crate) async fn serve(address: SocketAddr, shop: &Shop) -> anyhow::Result<()> {
     let listener = TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))?;
     println!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, router(pool)).with_graceful_shutdown(stopped()).await.context("serving")
+    axum::serve(listener, router(shop.pool.clone(), shop.outbox.clone())).with_graceful_shutdown(stopped()).await.context("serving")
 }
 
-fn router(pool: SqlitePool) -> Router {
+fn router(pool: SqlitePool, outbox: Outbox) -> Router {
     Router::new()
         .route("/orders", post(place))
         .route("/orders/{id}", get(show))
@@ -35,6 +40,11 @@ fn router(pool: SqlitePool) -> Router {
         .route("/orders/{id}/ship", post(ship))
         .route("/orders/{id}/cancel", post(cancel))
         .route("/orders/{id}/timeline", get(tell))
+        .route("/orders/{id}/deliveries", get(move |pool, order_id| follow(pool, order_id, outbox.clone())))
+        .route("/users", post(register))
+        .route("/users/{name}/activate", post(activate))
+        .route("/users/{name}/login", post(log_in))
+        .route("/users/{name}/letters", get(letters))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing here; orders are at /orders"))
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this method is not allowed here"))
         .with_state(pool)
@@ -86,6 +96,54 @@ async fn show(State(pool): State<SqlitePool>, OrderId(order_id): OrderId) -> Ans
 async fn tell(State(pool): State<SqlitePool>, OrderId(order_id): OrderId) -> Answer<Json<Vec<Entry>>> {
     orders::status(&pool, order_id).await?.ok_or(OrderError::NotFound(order_id))?;
     Ok(Json(timeline::of_order(&pool, order_id).await?))
+}
+
+async fn follow(State(pool): State<SqlitePool>, OrderId(order_id): OrderId, outbox: Outbox) -> Answer<Json<Vec<Delivery>>> {
+    orders::status(&pool, order_id).await?.ok_or(OrderError::NotFound(order_id))?;
+    Ok(Json(deliveries::of_order(&outbox, order_id).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Registration {
+    name: String,
+    mail: String,
+    password: String,
+}
+
+async fn register(body: Body<Registration>) -> Answer<(StatusCode, Json<Value>)> {
+    let Json(Registration { name, mail, password }) = body?;
+    users::register(&name, &mail, password).await?;
+    Ok((StatusCode::CREATED, Json(json!({ "name": name, "status": "registered" }))))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Activation {
+    code: String,
+}
+
+async fn activate(State(pool): State<SqlitePool>, Path(name): Path<String>, body: Body<Activation>) -> Answer<Json<Value>> {
+    let Json(Activation { code }) = body?;
+    users::activate(&pool, &name, &code).await?;
+    Ok(Json(json!({ "name": name, "status": "active" })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Login {
+    password: String,
+}
+
+async fn log_in(State(pool): State<SqlitePool>, Path(name): Path<String>, body: Body<Login>) -> Answer<Json<Value>> {
+    let Json(Login { password }) = body?;
+    users::log_in(&pool, &name, password).await?;
+    Ok(Json(json!({ "name": name, "status": "logged in" })))
+}
+
+/// A catcher of mail, as one has on a developer's machine; a real shop would send it.
+async fn letters(State(pool): State<SqlitePool>, Path(name): Path<String>) -> Answer<Json<Vec<Letter>>> {
+    Ok(Json(letters::to_user(&pool, &name).await?))
 }
 
 async fn find(pool: &SqlitePool, order_id: i64) -> Answer<OrderView> {

@@ -13,12 +13,15 @@ mod events;
 mod money;
 mod order;
 mod orders;
+mod password;
 mod status;
+mod users;
 mod view;
+mod deliveries;
 
 // What events cause: handlers in this process, and a second service behind a broker.
-mod broker;
 mod declined;
+mod letters;
 mod receipts;
 mod shop;
 mod ticketing;
@@ -35,7 +38,6 @@ mod report;
 mod table;
 
 use arguments::{Arguments, Command, ReplayArguments, ShopArguments};
-use broker::Failures;
 use clap::Parser;
 use report::Report;
 use shop::Shop;
@@ -45,6 +47,7 @@ use std::{
     process::ExitCode,
 };
 use tracing_subscriber::EnvFilter;
+use wire::Failures;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -85,12 +88,14 @@ async fn serve(arguments: &ShopArguments, host: IpAddr, port: u16) -> anyhow::Re
     let database = shop::database(arguments)?;
     println!("database  {}", database.display());
     let shop = Shop::open(&database, arguments, failures(arguments, 0.0)).await?;
-    let served = http::serve(SocketAddr::new(host, port), shop.pool.clone()).await;
+    let served = http::serve(SocketAddr::new(host, port), &shop).await;
     shop.close().await;
     served.map(|()| ExitCode::SUCCESS)
 }
 
 fn failures(arguments: &ShopArguments, share: f64) -> Failures {
+    // A broker outside has failures of its own.
+    let share = if arguments.broker.is_some() { 0.0 } else { share };
     Failures { share: arguments.broker_failures.unwrap_or(share), lost_acks: arguments.lost_acks, seed: arguments.seed }
 }
 

@@ -1,6 +1,6 @@
 //! Refusals as HTTP sees them: a status code and the reason as JSON.
 
-use crate::orders::OrderError;
+use crate::{orders::OrderError, users::UserError};
 use axum::{
     Json,
     extract::rejection::JsonRejection,
@@ -41,8 +41,29 @@ impl From<OrderError> for Problem {
     }
 }
 
+impl From<UserError> for Problem {
+    fn from(error: UserError) -> Self {
+        let code = match &error {
+            UserError::NotFound(_) => StatusCode::NOT_FOUND,
+            UserError::Taken(_) => StatusCode::CONFLICT,
+            UserError::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            UserError::WrongPassword { .. } => StatusCode::UNAUTHORIZED,
+            UserError::WrongCode | UserError::NotActivated(_) => StatusCode::FORBIDDEN,
+            UserError::Locked(_) => StatusCode::LOCKED,
+            UserError::Password(_) | UserError::Database(_) | UserError::Outbox(_) => return Self::internal(&error),
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<events_core::Error> for Problem {
+    fn from(error: events_core::Error) -> Self {
         Self::internal(&error)
     }
 }

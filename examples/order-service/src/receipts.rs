@@ -7,7 +7,7 @@ use sqlx::SqlitePool;
 /// Where mail is handed in; every letter leaves a row, so that the audit can count those that were sent twice.
 #[derive(Clone)]
 pub(crate) struct Mailbox {
-    pool: SqlitePool,
+    pub(crate) pool: SqlitePool,
 }
 
 impl Mailbox {

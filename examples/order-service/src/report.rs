@@ -38,7 +38,8 @@ impl Report {
         let (waiting, dead) = (shop.outbox.waiting().await?, shop.outbox.dead_count().await?);
         let lost_acks = shop.broker.lost_acks.load(Relaxed);
 
-        let excuses = Excuses { earlier_run, lost_leases: stats.lease_lost, lost_acks };
+        let outage = shop.broker_is_outside && stats.retried + stats.handed_back + stats.paused > 0;
+        let excuses = Excuses { earlier_run, lost_leases: stats.lease_lost, lost_acks, outage };
         let declined = shop.declined.references();
         let mut checks = audit.checks(&declined, &excuses);
         checks.push(Check { claim: "every order got as far as it did in the past", violations: unlike_the_past(shop, past).await? });

@@ -1,14 +1,8 @@
 //! Opens the shop: its database, its outbox, the broker, and the ticketing service on the other side of it.
 
-use crate::{
-    arguments::ShopArguments,
-    broker::{Counts, Failures, UnreliableBroker},
-    declined::DeclinedPayments,
-    receipts::Mailbox,
-    ticketing::Ticketing,
-};
+use crate::{arguments::ShopArguments, declined::DeclinedPayments, receipts::Mailbox, ticketing::Ticketing};
 use anyhow::Context;
-use events_core::{Backoff, MemoryTransport, RelayOptions, RetryPolicy};
+use events_core::{Backoff, RelayOptions, RetryPolicy};
 use events_sqlx::sqlite::{self, Outbox};
 use sqlx::SqlitePool;
 use std::{
@@ -16,6 +10,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use wire::{Broker, Consumer, Counts, Failures, UnreliableBroker, Wire};
 
 /// The shop while it is open.
 pub(crate) struct Shop {
@@ -23,6 +18,7 @@ pub(crate) struct Shop {
     pub(crate) outbox: Outbox,
     pub(crate) ticketing: Ticketing,
     pub(crate) broker: Arc<Counts>,
+    pub(crate) broker_is_outside: bool,
     pub(crate) declined: DeclinedPayments,
 }
 
@@ -32,14 +28,19 @@ impl Shop {
         let pool = sqlite::connect(database).await.with_context(|| format!("opening {}", database.display()))?;
         sqlx::raw_sql(include_str!("../sql/shop.sql")).execute(&pool).await.context("creating the shop's tables")?;
 
-        let in_process = MemoryTransport::new("broker");
-        let ticketing = Ticketing::start(&database.with_extension("ticketing.db"), &in_process).await?;
-        let unreliable = UnreliableBroker::new(in_process, failures);
+        // Other shops may be at the same broker: this one has a name, and so has its ticketing service.
+        let name: String = sqlx::query_scalar("SELECT name FROM shop").fetch_one(&pool).await.context("reading the shop's name")?;
+        let source = format!("/orders/{name}");
+        let broker = Broker::of(arguments.broker.as_deref(), env!("CARGO_PKG_NAME"));
+        let ticketing = Consumer { name: format!("ticketing-{name}"), topics: "order.*" };
+        let wire = Wire::open(&broker, &ticketing, &[]).await?;
+        let ticketing = Ticketing::start(&database.with_extension("ticketing.db"), &source, wire.subscription).await?;
+        let unreliable = UnreliableBroker::new(wire.transport, failures);
         let broker = unreliable.counts();
         let declined = DeclinedPayments::default();
 
         let outbox = Outbox::builder(pool.clone())
-            .source("/orders")
+            .source(source)
             .state(Mailbox::new(pool.clone()))
             .state(declined.clone())
             .transport(unreliable)
@@ -47,7 +48,7 @@ impl Shop {
             .relay(RelayOptions { lease: arguments.lease, poll: POLL, ..RelayOptions::default() })
             .install()
             .await?;
-        Ok(Self { pool, outbox, ticketing, broker, declined })
+        Ok(Self { pool, outbox, ticketing, broker, broker_is_outside: arguments.broker.is_some(), declined })
     }
 
     /// Closes the shop: deliveries under way finish, the rest stays in the outbox for the next time.

@@ -6,11 +6,11 @@ use crate::{
     events::{OrderPaid, OrderShipped},
 };
 use anyhow::{Context, bail};
-use events_core::{DomainEvent, Envelope, MemoryTransport, Received, Subscription};
+use events_core::{DomainEvent, Envelope, Received, Subscription};
 use events_sqlx::sqlite;
 use sqlx::{SqliteConnection, SqlitePool};
-use std::path::Path;
-use tokio::task::JoinHandle;
+use std::{path::Path, time::Duration};
+use tokio::{task::JoinHandle, time::Instant};
 
 /// The ticketing service, running.
 pub(crate) struct Ticketing {
@@ -19,18 +19,30 @@ pub(crate) struct Ticketing {
 }
 
 impl Ticketing {
-    /// Opens its database and subscribes to the broker.
-    pub(crate) async fn start(database: &Path, broker: &MemoryTransport) -> anyhow::Result<Self> {
+    /// Opens its database and listens to the shop that calls itself `source`.
+    pub(crate) async fn start(database: &Path, source: &str, mut subscription: Box<dyn Subscription>) -> anyhow::Result<Self> {
         let pool = sqlite::connect(database).await?;
         sqlx::raw_sql(include_str!("../sql/ticketing.sql")).execute(&pool).await.context("creating the tables of the ticketing service")?;
-        let mut subscription = broker.subscribe("order.*");
-        let gate = pool.clone();
+        let (gate, source) = (pool.clone(), source.to_owned());
         let listener = tokio::spawn(async move {
             while let Some(received) = subscription.next().await {
-                handle(&gate, received).await;
+                handle(&gate, &source, received).await;
             }
         });
         Ok(Self { pool, listener })
+    }
+
+    /// Waits until it has heard of so many events, at most for `patience`. What a broker took has not arrived yet.
+    pub(crate) async fn hear(&self, events: i64, patience: Duration) -> Result<(), sqlx::Error> {
+        let mut look = tokio::time::interval(Duration::from_millis(20));
+        let begun = Instant::now();
+        loop {
+            look.tick().await;
+            let heard: i64 = sqlx::query_scalar("SELECT count(*) FROM inbox").fetch_one(&self.pool).await?;
+            if heard >= events || begun.elapsed() >= patience {
+                return Ok(());
+            }
+        }
     }
 
     /// Stops listening; what it has not acknowledged will come again.
@@ -41,8 +53,11 @@ impl Ticketing {
 }
 
 /// Acknowledges an event once it is committed here, and not before.
-async fn handle(pool: &SqlitePool, received: Received) {
-    let told = match admit(pool, received.envelope()).await {
+async fn handle(pool: &SqlitePool, source: &str, received: Received) {
+    let envelope = received.envelope();
+    // What other shops sell is none of our business.
+    let admitted = if &*envelope.source == source { admit(pool, envelope).await } else { Ok(()) };
+    let told = match admitted {
         Ok(()) => received.ack().await,
         Err(error) => received.nack(format!("{error:#}")).await,
     };

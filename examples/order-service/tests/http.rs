@@ -21,10 +21,15 @@ struct Server {
 
 impl Server {
     fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    fn start_with(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut process = Command::new(env!("CARGO_BIN_EXE_order-service"))
             .args(["serve", "--port", "0", "--database"])
             .arg(folder.path().join("orders.db"))
+            .args(arguments)
             .env("RUST_LOG", "warn")
             .stdout(Stdio::piped())
             .spawn()
@@ -122,6 +127,47 @@ fn an_order_is_placed_paid_and_shipped_and_its_timeline_tells_the_story() {
     let timeline = server.eventually(&format!("/orders/{id}/timeline"), |timeline| topics(timeline).len() == 4);
     assert_eq!(topics(&timeline), ["order.placed", "order.payok", "ticket.issued", "order.shipped"]);
     assert_eq!(timeline[3]["summary"], "shipped to Münster, Germany");
+}
+
+#[test]
+fn what_does_not_reach_the_broker_can_be_seen() {
+    let server = Server::start_with(&["--broker-failures", "1"]);
+    let id = server.place("TOMSP");
+    server.post(&format!("/orders/{id}/pay"), &json!({ "card": GOOD_CARD }));
+    let path = format!("/orders/{id}/deliveries");
+    let left = server.eventually(&path, |left| left.as_array().is_some_and(|left| left.len() == 1));
+    assert_eq!((&left[0]["topic"], &left[0]["target"]), (&json!("order.payok"), &json!("transport:broker")), "{left}");
+    assert_eq!(server.get("/orders/0/deliveries").0, 404);
+    // What was placed needs no broker.
+    let other = server.place("TOMSP");
+    server.eventually(&format!("/orders/{other}/deliveries"), |left| left == &json!([]));
+}
+
+#[test]
+fn who_registers_gets_a_code_and_three_wrong_passwords_lock_out() {
+    let server = Server::start();
+    let registration = json!({ "name": "toms", "mail": "toms@example.org", "password": "correct horse" });
+    assert_eq!(server.post("/users", &registration).0, 201);
+    let (code, refused) = server.post("/users", &registration);
+    assert_eq!((code, refused), (409, json!({ "error": "the name `toms` is taken" })));
+    let log_in = |password: &str| server.post("/users/toms/login", &json!({ "password": password }));
+    assert_eq!(log_in("correct horse").0, 403, "not before it is activated");
+
+    let letters = server.eventually("/users/toms/letters", |letters| letters.as_array().is_some_and(|letters| letters.len() == 1));
+    let text = letters[0]["text"].as_str().expect("a text");
+    let (_, sent) = text.rsplit_once(' ').expect("a code");
+    let wrong = if sent == "000000" { "000001" } else { "000000" };
+    assert_eq!(server.post("/users/toms/activate", &json!({ "code": wrong })).0, 403);
+    assert_eq!(server.post("/users/toms/activate", &json!({ "code": sent })).0, 200);
+    assert_eq!(log_in("correct horse").0, 200);
+
+    let left = |answer: (u16, Value)| (answer.0, answer.1["error"].as_str().map(str::to_owned));
+    assert_eq!(left(log_in("wrong horse")), (401, Some("the password is wrong; 2 tries are left".into())));
+    assert_eq!(log_in("correct horse").0, 200, "who gets in begins anew");
+    assert_eq!([log_in("a"), log_in("b"), log_in("c"), log_in("correct horse")].map(|answer| answer.0), [401, 401, 423, 423]);
+    let letters = server.eventually("/users/toms/letters", |letters| letters.as_array().is_some_and(|letters| letters.len() == 2));
+    assert!(letters[1]["text"].as_str().is_some_and(|text| text.contains("three times")), "{letters}");
+    assert_eq!(server.post("/users/nobody/login", &json!({ "password": "a" })).0, 404);
 }
 
 #[test]

@@ -22,8 +22,6 @@ async fn main() -> anyhow::Result<()> {
         let now = i64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000)?;
         outbox.run(async |_| publish(Noted { n: now })).await?;
     }
-    // The last announcement is under way when the last COMMIT returns.
-    tokio::time::sleep(Duration::from_millis(200)).await;
     outbox.shutdown().await;
     Ok(())
 }

@@ -5,6 +5,7 @@
 
 pub mod outages;
 pub mod receiving;
+pub mod relaying;
 pub mod sending;
 
 use bytes::Bytes;

@@ -3,8 +3,9 @@
 use super::{SOON, event, events, number, receive, receive_all, receive_up_to_a_last_one, send};
 use crate::{BrokerHarness, Terms};
 use bytes::Bytes;
-use events_core::Subscription;
 use events_core::test_kit::wait_until;
+use events_core::{EventId, Subscription};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How much earlier than asked an event may come again: clocks of two processes, and their ticks.
@@ -41,19 +42,44 @@ pub async fn a_dropped_event_is_a_refused_one<B: BrokerHarness>() {
 }
 
 pub async fn what_a_dead_subscriber_had_comes_again_to_another<B: BrokerHarness>() {
-    let broker = B::start().await;
+    let broker = Arc::new(B::start().await);
     let transport = broker.transport().await;
     let terms = Terms { ack_wait: Duration::from_secs(1), ..Terms::default() };
-    let mut dead = broker.subscribe("reader", terms).await;
-    send(&transport, &events(5)).await;
-    let had = receive(&mut dead).await;
-    let id = had.envelope().id;
-    // Neither an answer nor a goodbye.
-    std::mem::forget(had);
-    std::mem::forget(dead);
+    let id = receive_and_die(&broker, &transport, terms).await;
     let mut alive = broker.subscribe("reader", terms).await;
     let received = receive_all(&mut alive, 5).await;
     assert!(received.iter().any(|envelope| envelope.id == id));
+}
+
+/// Sends five events to a subscriber that dies with the first of them: as when its process is killed, its tasks and connections end in the
+/// middle of whatever they do, without an answer and without a goodbye.
+async fn receive_and_die<B: BrokerHarness>(broker: &Arc<B>, transport: &B::Transport, terms: Terms) -> EventId {
+    let (subscribed, subscription) = tokio::sync::oneshot::channel();
+    let life = std::thread::spawn({
+        let broker = Arc::clone(broker);
+        move || {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            let id = runtime.block_on(async {
+                let mut dead = broker.subscribe("reader", terms).await;
+                subscribed.send(()).unwrap();
+                let had = receive(&mut dead).await;
+                let id = had.envelope().id;
+                // Dropped, they would say goodbye.
+                std::mem::forget(had);
+                std::mem::forget(dead);
+                id
+            });
+            if B::OUTLIVES_ITS_SUBSCRIBERS {
+                std::mem::forget(runtime);
+            } else {
+                runtime.shutdown_background();
+            }
+            id
+        }
+    });
+    subscription.await.unwrap();
+    send(transport, &events(5)).await;
+    tokio::task::spawn_blocking(|| life.join().unwrap()).await.unwrap()
 }
 
 pub async fn what_a_stopped_subscriber_had_not_handed_out_goes_to_another_at_once<B: BrokerHarness>() {
@@ -88,6 +114,22 @@ pub async fn an_event_that_is_refused_too_often_becomes_a_dead_letter<B: BrokerH
     assert_eq!(letters.len(), 1, "{letters:?}");
     assert_eq!(letters[0].payload, poison.payload);
     assert!(letters[0].reason.contains("no desk takes it, attempt 3"), "{letters:?}");
+}
+
+pub async fn an_event_that_is_buried_becomes_a_dead_letter_at_once<B: BrokerHarness>() {
+    let broker = B::start().await;
+    let transport = broker.transport().await;
+    let mut subscription = broker.subscribe("reader", Terms::default()).await;
+    let poison = event(7, None);
+    send(&transport, std::slice::from_ref(&poison)).await;
+    let received = receive(&mut subscription).await;
+    assert_eq!(received.deliveries(), 1);
+    received.bury("nobody will ever take it").await.unwrap();
+    assert!(receive_up_to_a_last_one(&transport, &mut subscription).await.is_empty());
+    let letters = broker.dead_letters("reader").await;
+    assert_eq!(letters.len(), 1, "{letters:?}");
+    assert_eq!(letters[0].payload, poison.payload);
+    assert!(letters[0].reason.contains("nobody will ever take it"), "{letters:?}");
 }
 
 pub async fn what_is_no_event_becomes_a_dead_letter_and_holds_up_nobody<B: BrokerHarness>() {

@@ -28,7 +28,7 @@ use sqlx::Pool;
 use std::time::Duration;
 
 /// A number from the environment.
-fn from_env(name: &str, default: u64) -> u64 {
+pub(crate) fn from_env(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().map_or(default, |value| value.parse().unwrap_or_else(|_| panic!("{name}={value} is no number")))
 }
 

@@ -26,6 +26,21 @@ pub(super) fn usual_folders() -> Vec<PathBuf> {
     std::env::split_paths(&path).chain(["/usr/sbin", "/usr/bin", "/usr/local/bin", "/usr/libexec"].map(PathBuf::from)).collect()
 }
 
+/// A program that `scripts/servers` gets: where the environment says, or in the user's cache.
+///
+/// # Panics
+/// It is not there; the message says what would bring it.
+pub(super) fn crate_program(variable: &str, name_and_version: &str) -> PathBuf {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map_or_else(|| home().join(".cache"), PathBuf::from);
+    let path = std::env::var_os(variable).map_or_else(|| cache.join("events-brokers").join(name_and_version), PathBuf::from);
+    assert!(path.is_file(), "{} is needed: `eval \"$(scripts/servers)\"` brings it, or {variable} says where it is", path.display());
+    path
+}
+
+fn home() -> PathBuf {
+    std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default()
+}
+
 /// Runs a program to its end.
 ///
 /// # Panics

@@ -1,23 +1,14 @@
 //! A private NATS server with JetStream, to be killed.
 
 use super::binaries::{folder_of, free_port, usual_folders};
-use super::{identity::Identity, warden::Warden};
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, PoisonError};
-use std::{net::TcpStream, os::unix::process::CommandExt, time::Duration, time::Instant};
-
-/// How long it may take to start; after a crash it has to recover its streams.
-const START: Duration = Duration::from_secs(30);
+use super::{identity::Identity, process::Process, warden::Warden};
+use std::net::TcpStream;
+use std::{fs, process::Command};
 
 /// A NATS server on a port and in a folder of its own. Dropped, it is gone.
 pub struct NatsServer {
-    binary: PathBuf,
-    folder: PathBuf,
     port: u16,
-    /// `None` while it is stopped.
-    process: Mutex<Option<Child>>,
+    process: Process,
     _warden: Warden,
 }
 
@@ -66,9 +57,16 @@ impl NatsServer {
             folder.join("data"),
             tls.unwrap_or_default(),
         );
-        fs::write(folder.join("settings"), all).unwrap();
-        let process = Mutex::new(Some(spawn(&binary, &folder, port)));
-        Self { binary, folder, port, process, _warden: warden }
+        let settings = folder.join("settings");
+        fs::write(&settings, all).unwrap();
+        let command = move || {
+            let mut command = Command::new(&binary);
+            command.arg("--config").arg(&settings);
+            command
+        };
+        let ready = move || TcpStream::connect(("127.0.0.1", port)).is_ok();
+        let process = Process::start("NATS", folder.join("output"), Some(folder.join("log")), command, ready);
+        Self { port, process, _warden: warden }
     }
 
     /// Where it listens.
@@ -79,10 +77,17 @@ impl NatsServer {
 
     /// Kills it with SIGKILL.
     pub fn kill(&self) {
-        if let Some(mut process) = self.process.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            let _ = process.kill();
-            let _ = process.wait();
-        }
+        self.process.kill();
+    }
+
+    /// Stops it in the middle of whatever it does; its connections stay.
+    pub fn freeze(&self) {
+        self.process.freeze();
+    }
+
+    /// Lets it go on after [`freeze`](Self::freeze).
+    pub fn thaw(&self) {
+        self.process.thaw();
     }
 
     /// Starts it again after [`kill`](Self::kill), with what it had stored.
@@ -90,38 +95,12 @@ impl NatsServer {
     /// # Panics
     /// It does not come back.
     pub fn start_again(&self) {
-        let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
-        assert!(process.is_none(), "it was not killed");
-        *process = Some(spawn(&self.binary, &self.folder, self.port));
+        self.process.start_again();
     }
 
     /// What it has written down, for the message of a failure.
     #[must_use]
     pub fn log(&self) -> String {
-        log(&self.folder)
+        self.process.said()
     }
-}
-
-impl Drop for NatsServer {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
-fn spawn(binary: &Path, folder: &Path, port: u16) -> Child {
-    let output = File::options().create(true).append(true).open(folder.join("output")).unwrap();
-    let mut command = Command::new(binary);
-    command.arg("--config").arg(folder.join("settings")).process_group(0);
-    let mut process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(output).spawn().expect("`nats-server` starts");
-    let deadline = Instant::now() + START;
-    while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        let ended = process.try_wait().unwrap();
-        assert!(ended.is_none() && Instant::now() < deadline, "NATS does not start ({ended:?}):\n{}", log(folder));
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    process
-}
-
-fn log(folder: &Path) -> String {
-    ["output", "log"].map(|file| fs::read_to_string(folder.join(file)).unwrap_or_default()).concat()
 }

@@ -1,22 +1,16 @@
 //! A process of the shop, from outside: started, killed, asked.
 
 use super::{Blow, Orders, Sale, Site, now};
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use crate::child::Child;
+use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
-use std::{fs::File, path::PathBuf};
 
 /// A child process. Dropped, it is killed.
 pub struct Keeper {
     /// Its number.
     pub id: i64,
-    process: Child,
-    orders: Option<ChildStdin>,
+    child: Child,
     heard: Arc<Mutex<Heard>>,
-    listener: Option<JoinHandle<()>>,
-    log: PathBuf,
 }
 
 /// What a process said.
@@ -41,29 +35,14 @@ impl Keeper {
     /// It does not start.
     #[must_use]
     pub fn hire<S: Site>(shopkeeper: &str, url: &str, orders: &Orders, logs: &tempfile::TempDir) -> Self {
-        let log = logs.path().join(format!("keeper-{}", orders.keeper));
-        let mut process = Command::new(shopkeeper)
-            .args([S::NAME, url, &serde_json::to_string(orders).unwrap()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(File::create(&log).unwrap())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{shopkeeper} does not start: {error}"));
-        let (stdin, stdout) = (process.stdin.take(), process.stdout.take().expect("it is piped"));
         let heard = Arc::new(Mutex::new(Heard::default()));
-        let listener = std::thread::spawn({
+        let mut command = Command::new(shopkeeper);
+        command.args([S::NAME, url, &serde_json::to_string(orders).unwrap()]);
+        let child = Child::start(format!("keeper-{}", orders.keeper), &mut command, logs, {
             let heard = Arc::clone(&heard);
-            move || {
-                let mut lines = BufReader::new(stdout);
-                let mut line = String::new();
-                // What has no end of line was cut short by the kill.
-                while lines.read_line(&mut line).is_ok() && line.ends_with('\n') {
-                    heard.lock().unwrap_or_else(PoisonError::into_inner).hear(line.trim_end_matches('\n'));
-                    line.clear();
-                }
-            }
+            move |line| heard.lock().unwrap_or_else(PoisonError::into_inner).hear(line)
         });
-        Self { id: orders.keeper, process, orders: stdin, heard, listener: Some(listener), log }
+        Self { id: orders.keeper, child, heard }
     }
 
     /// Whether it has opened.
@@ -78,18 +57,14 @@ impl Keeper {
     /// It had ended by itself.
     pub fn kill(mut self) -> (Heard, Blow) {
         let begun = now();
-        self.process.kill().unwrap();
-        let status = self.process.wait().unwrap();
+        self.child.kill();
         let ended = now();
-        assert_eq!(status.signal(), Some(9), "process {} ended by itself ({status}):\n{}", self.id, self.log());
         (self.hear_out(), Blow::Killed { keeper: self.id, begun, ended })
     }
 
     /// Tells it to sell nothing more.
     pub fn stop_selling(&mut self) {
-        if let Some(orders) = &mut self.orders {
-            let _ = orders.write_all(b"stop\n");
-        }
+        self.child.tell("stop");
     }
 
     /// Whether it has stopped selling.
@@ -103,36 +78,17 @@ impl Keeper {
     /// # Panics
     /// It failed.
     pub fn dismiss(mut self) -> Heard {
-        drop(self.orders.take());
-        let status = self.process.wait().unwrap();
-        assert!(status.success(), "process {} failed ({status}):\n{}", self.id, self.log());
+        self.child.dismiss();
         self.hear_out()
     }
 
-    /// The end of what it logged.
-    #[must_use]
-    pub fn log(&self) -> String {
-        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
-        let lines: Vec<&str> = log.lines().collect();
-        lines[lines.len().saturating_sub(40)..].join("\n")
-    }
-
     fn hear_out(&mut self) -> Heard {
-        if let Some(listener) = self.listener.take() {
-            let _ = listener.join();
-        }
+        self.child.hear_out();
         self.heard().clone()
     }
 
     fn heard(&self) -> MutexGuard<'_, Heard> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Keeper {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 

@@ -51,10 +51,10 @@ impl Sale {
         let run = outbox.run(async |uow: &mut UnitOfWork<S::Db>| -> anyhow::Result<()> {
             write::<S>(uow.conn(), id, keeper, &wanted).await?;
             for (n, key, echoes) in wanted {
-                match key {
+                let _id = match key {
                     None => publish(Sold { n })?,
                     Some(k) => publish(Moved { n, k, echoes })?,
-                }
+                };
             }
             if rolls_back { Err(ChangedMind.into()) } else { Ok(()) }
         });

@@ -107,7 +107,8 @@ pub async fn purging_goes_on_until_nothing_is_left_to_purge<H: Harness>() {
     let limits = RelayOptions { hand_over: 0, ..RelayOptions::default() };
     let process = scene.timeless().await.relay(limits).retention(Retention::Archive(Duration::from_secs(60)));
     let outbox = process.handler::<follow>().start_idle().await.unwrap();
-    let run = outbox.run(async |uow: &mut UnitOfWork<H::Db>| (0..2_500).try_for_each(|line| uow.publish(Stepped { line, step: 1 })));
+    let run =
+        outbox.run(async |uow: &mut UnitOfWork<H::Db>| (0..2_500).try_for_each(|line| uow.publish(Stepped { line, step: 1 }).map(drop)));
     run.await.unwrap();
     Scene::<H>::drain(&outbox).await;
     assert_eq!((scene.count("outbox_key").await, scene.count("outbox_archive").await), (2_500, 2_500));

@@ -197,7 +197,7 @@ pub async fn a_backlog_is_drained_without_waiting_for_the_next_poll<H: Harness>(
     let scene = Scene::<H>::new().await;
     let nothing_fits = RelayOptions { hand_over: 0, ..RelayOptions::default() };
     let publisher = scene.process().await.handler::<note>().relay(nothing_fits).start_idle().await.unwrap();
-    let all = async |uow: &mut UnitOfWork<H::Db>| (0..BACKLOG).try_for_each(|n| uow.publish(Noted { n }));
+    let all = async |uow: &mut UnitOfWork<H::Db>| (0..BACKLOG).try_for_each(|n| uow.publish(Noted { n }).map(drop));
     publisher.run(all).await.unwrap();
     assert_eq!(Scene::<H>::in_state(&publisher, WaitingState::Due).await, BACKLOG as usize);
     let rare = RelayOptions { poll: Duration::from_secs(3_600), batch: 50, ..RelayOptions::default() };

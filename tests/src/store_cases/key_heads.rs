@@ -135,7 +135,7 @@ pub async fn a_redriven_letter_goes_before_the_ones_that_wait<H: Harness>() {
 pub async fn a_redriven_letter_goes_before_others_of_its_unit_of_work<H: Harness>() {
     let scene = Scene::<H>::new().await;
     let outbox = without_memory(&scene).await;
-    let run = async |_: &mut UnitOfWork<H::Db>| steps(1, 1..=3).into_iter().try_for_each(events_core::publish);
+    let run = async |_: &mut UnitOfWork<H::Db>| steps(1, 1..=3).into_iter().try_for_each(|step| events_core::publish(step).map(drop));
     outbox.run(run).await.unwrap();
     let head = Scene::<H>::lease(&outbox, "follow", 9, LEASE).await.remove(0);
     let dead = Outcome::Dead { reason: DeadReason::Terminal, failures: Vec::new(), blocks_key: false };

@@ -15,6 +15,9 @@ pub mod retries;
 pub mod savepoints;
 pub mod outside;
 pub mod transactional;
+pub mod inbox;
+pub mod status;
+pub mod upcasts;
 pub mod settings;
 pub mod endings;
 pub mod leads;
@@ -22,7 +25,10 @@ pub mod publish_only;
 
 use std::{future::Future, time::Duration};
 
-/// Runs a case for at most two minutes: a case that hangs has failed.
+/// Runs a case for at most two minutes: a case that hangs has failed. What the libraries warn of is shown with a failure.
 pub async fn bounded(case: impl Future<Output = ()>) {
+    let log = tracing_subscriber::fmt().with_test_writer().with_max_level(tracing_subscriber::filter::LevelFilter::WARN);
+    // Cases of one process share it.
+    let _ = log.try_init();
     tokio::time::timeout(Duration::from_secs(120), case).await.expect("the case ends within two minutes");
 }

@@ -40,7 +40,7 @@ async fn death(process: OutboxBuilder, publish: impl Fn() -> Result<(), events_c
 }
 
 fn step() -> Result<(), events_core::Error> {
-    events_core::publish(Stepped { line: 1, step: 1 })
+    events_core::publish(Stepped { line: 1, step: 1 }).map(drop)
 }
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn a_dead_letter_holds_back_its_key_if_the_policy_says_so() {
 async fn without_a_key_there_is_nothing_to_hold_back() {
     let scene = OnFile::new().await;
     scene.note.faults.always(Fault::Terminal);
-    let noted = || events_core::publish(Noted { n: 1 });
+    let noted = || events_core::publish(Noted { n: 1 }).map(drop);
     assert_eq!(death(scene.process().await.retry(blocking()).handler::<note>(), noted).await, (DeadReason::Terminal, false));
 }
 
@@ -72,7 +72,7 @@ async fn a_transport_follows_the_policy_of_its_outbox() {
     let faults = Faults::none();
     faults.always(Fault::Terminal);
     let process = scene.process().await.retry(blocking()).transport(ScriptedTransport::new("radio", faults));
-    let sent = || events_core::publish(Sent { line: 1, step: 1 });
+    let sent = || events_core::publish(Sent { line: 1, step: 1 }).map(drop);
     assert_eq!(death(process, sent).await, (DeadReason::Terminal, true));
 }
 

@@ -60,7 +60,8 @@ async fn a_leader_that_cannot_renew_stops_scanning_when_its_lease_ends_and_not_b
 async fn a_leader_that_another_one_replaced_stands_by_at_its_next_renewal() {
     let (scene, troubles) = (Scene::<OnSqlite>::new().await, Troubles::default());
     let outbox = start(&scene, &troubles, RelayOptions { lease: Duration::from_secs(6), ..exclusive() }).await;
-    wait_until("it leads and scans", async || troubles.calls("lease") >= 1).await;
+    // Both leads: what has no row yet cannot be taken from it.
+    wait_until("it leads", async || troubles.calls("lease") >= 1 && scene.count("relay_lease").await == 2).await;
     // Somebody took the lead by hand.
     scene.execute("UPDATE relay_lease SET token = randomblob(16), expires_at = expires_at + 60000").await;
     wait_until("it stands by", async || health(&outbox, "scanner").standby && health(&outbox, "maintenance").standby).await;

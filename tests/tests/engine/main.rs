@@ -9,5 +9,6 @@ mod full_disk;
 mod leads;
 mod overflow;
 mod phases;
+mod receipts;
 mod start_up;
 mod supervision;

@@ -4,10 +4,12 @@ use async_trait::async_trait;
 use events_core::test_kit::{Faults, ScriptedTransport, Seen};
 use events_core::{
     BuildError, Completion, Context, DeliveryError, DomainEvent, Envelope, FromContext, Registry, RegistryBuilder, RelayOptions,
-    Requirements, RetryPolicy, State, Transport, UnitOfWorkArg, after_commit, after_completion,
+    Requirements, RetryPolicy, State, Transport, UnitOfWorkArg, after_commit, after_completion, subscribe,
 };
 use events_sqlx::Filter;
+use events_sqlx::sqlite::UnitOfWork;
 use events_tests::events::{Sent, Stepped, copy, note};
+use events_tests::post::Post;
 use events_tests::{Harness, OnSqlite, Scene};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
@@ -55,6 +57,44 @@ async fn renamed(_: Lonely) {}
 
 #[after_commit(manual)]
 async fn stateful(_: Lonely, State(_): State<Seen<u8>>) {}
+
+event!(Grown, "test.grown", VERSION: u16 = 3, OLDEST: u16 = 2, LOCAL: bool = true);
+event!(GrownBefore, "test.grown", LOCAL: bool = true);
+event!(Settled, "test.settled", VERSION: u16 = 2, SINCE: u16 = 2, LOCAL: bool = true);
+
+#[after_commit(manual)]
+async fn grown(_: Grown) {}
+
+#[after_commit(manual)]
+async fn grown_before(_: GrownBefore) {}
+
+#[subscribe(group = "growth", manual)]
+async fn grown_abroad(_: Grown) {}
+
+#[after_commit(manual)]
+async fn settled(_: Settled) {}
+
+#[test]
+fn a_version_that_nothing_reads_is_missing() {
+    let mut builder = registry();
+    builder.event::<Grown>().handler::<grown>();
+    assert_eq!(
+        refused(builder),
+        "handler `grown` takes `engine::start_up::Grown` (topic `test.grown`) from version 2 on, and nothing reads version 1; keep the type of \
+         version 1 and write `upcasts = ..` on `engine::start_up::Grown`, or `since = 2` if no event of version 1 exists any more"
+    );
+    // Somebody else may read it, but for the same events: what brokers deliver is another matter.
+    let mut builder = registry();
+    builder.event::<Grown>().event::<GrownBefore>().handler::<grown>().handler::<grown_before>();
+    assert!(builder.build().is_ok());
+    let mut builder = registry();
+    builder.event::<Grown>().event::<GrownBefore>().handler::<grown_before>().handler::<grown_abroad>();
+    builder.subscribe("growth", Post::default().subscribe());
+    assert!(refused(builder).contains("handler `grown_abroad` takes"));
+    let mut builder = registry();
+    builder.event::<Settled>().handler::<settled>();
+    assert!(builder.build().is_ok());
+}
 
 #[test]
 fn missing_state() {
@@ -331,4 +371,34 @@ async fn a_transport_that_answers_too_few_results_has_failed() {
     Scene::<OnSqlite>::until_delivered(&outbox).await;
     let letter = outbox.dead_letters().list(&Filter::all()).await.unwrap().remove(0);
     assert_eq!(letter.failures[0].error, "transport `terse` answered 0 results for 1 events; it must answer one each");
+}
+
+#[subscribe(group = "hermits", manual)]
+async fn heard(_: Abroad) {}
+
+#[test]
+fn a_subscriber_without_a_subscription_and_the_other_way_round() {
+    let mut builder = registry();
+    builder.handler::<heard>().event::<Abroad>();
+    assert_eq!(
+        refused(builder),
+        "handler `heard` hears the group `hermits`, which has no subscription; call `.subscribe(\"hermits\", ..)` on the outbox builder"
+    );
+    let mut builder = registry();
+    builder.subscribe("anchorites", Post::default().subscribe());
+    let said = refused(builder);
+    assert!(said.contains("group `anchorites`") && said.contains("`#[subscribe(group = \"anchorites\")]`"), "{said}");
+    let mut builder = registry();
+    builder.handler::<heard>().event::<Abroad>().subscribe("hermits", Post::default().subscribe());
+    assert!(builder.build().is_ok(), "an event that is only received needs no target");
+}
+
+// What only comes from brokers would be lost if it were published here.
+#[tokio::test]
+async fn an_event_that_is_only_received_cannot_be_published() {
+    let scene = Scene::<OnSqlite>::new().await;
+    let builder = scene.process().await.handler::<heard>().event::<Abroad>();
+    let outbox = builder.subscribe("hermits", Post::default().subscribe()).start().await.unwrap();
+    let error = outbox.run(async |uow: &mut UnitOfWork| uow.publish(Abroad)).await.unwrap_err();
+    assert!(error.to_string().contains("only receives such events"), "{error}");
 }

@@ -130,15 +130,15 @@ fn cases(found: &Found, rows: u64) -> Vec<Case> {
     let keys = || Text(json!(found.lines[..98].iter().map(|(key, _)| [key]).collect::<Vec<_>>()).to_string());
     vec![
         // Every look of the scanner, with something due and without.
-        case("due_target", &[("o", "outbox_due")], vec![text("note"), text("note"), Null]),
-        case("due_target", &[("o", "outbox_due")], vec![text("target_2"), text("target_2"), Null]),
-        case("lease_find", due, vec![text("note"), Null, Int(BATCH as i64)]),
-        case("lease_find", due, vec![text("target_1"), Null, Int(BATCH as i64)]),
-        case("lease_find", due, vec![text("target_2"), Null, Int(BATCH as i64)]),
+        case("due_target", &[("o", "outbox_due")], vec![text("note"), text("note"), Null, Null]),
+        case("due_target", &[("o", "outbox_due")], vec![text("target_2"), text("target_2"), Null, Int(2_000)]),
+        case("lease_find", due, vec![text("note"), Null, Null, Int(BATCH as i64)]),
+        case("lease_find", due, vec![text("target_1"), Null, Int(2_000), Int(BATCH as i64)]),
+        case("lease_find", due, vec![text("target_2"), Null, Null, Int(BATCH as i64)]),
         case("lease_lock", &[("o", "PRIMARY"), ("head", "outbox_of_key")], vec![ids(), text("note"), Null]),
-        case("lease_pick", due, vec![text("note"), Null, Int(BATCH as i64)]),
-        case("lease_pick", due, vec![text("target_1"), Null, Int(BATCH as i64)]),
-        case("lease_pick", due, vec![text("target_2"), Null, Int(BATCH as i64)]),
+        case("lease_pick", due, vec![text("note"), Null, Null, Int(BATCH as i64)]),
+        case("lease_pick", due, vec![text("target_1"), Null, Int(2_000), Int(BATCH as i64)]),
+        case("lease_pick", due, vec![text("target_2"), Null, Null, Int(BATCH as i64)]),
         case("lease_take", by_id, vec![Text(picked), token(), Null, Int(30_000)]),
         // The heartbeat and the settler.
         case("renew", by_id, vec![held(), Null, Int(30_000)]),
@@ -167,6 +167,7 @@ fn cases(found: &Found, rows: u64) -> Vec<Case> {
             ..case("recount_lines", &[("k", "PRIMARY"), ("o", "outbox_of_key")], vec![Found::some_lines(&found.lines[..5])])
         },
         case("purge_archive", &[("old", "outbox_archive_age"), ("a", "PRIMARY")], vec![Null, Int(3_600_000), Int(BATCH as i64)]),
+        case("purge_inbox", &[("old", "inbox_age"), ("i", "PRIMARY")], vec![Null, Int(3_600_000), Int(BATCH as i64)]),
         case("orphans", &[("outbox", "outbox_due"), ("o", "outbox_due")], vec![Text(known())]),
         // By hand, or when a handler was renamed.
         case("redrive_copy", of_letters, vec![Null, letters()]),

@@ -60,7 +60,7 @@ impl Pace {
 }
 
 async fn lease<H: Harness>(outbox: &Outbox<H::Db>, targets: &[&str]) -> Vec<events_core::Delivery> {
-    let targets = targets.iter().map(|name| TargetRequest { name: Arc::from(*name), limit: HALF }).collect();
+    let targets = targets.iter().map(|name| TargetRequest { name: Arc::from(*name), limit: HALF, within: None }).collect();
     let request = LeaseRequest { targets, token: LeaseToken::fresh(), lease: Duration::from_secs(30) };
     outbox.store().lease(&request).await.unwrap().deliveries
 }

@@ -114,9 +114,12 @@ fn cases(found: &Found, rows: u64) -> Vec<Case> {
     let letters: &[&str] = &["outbox_dead_pkey"];
     let fresh = || list("uuid[]", (0..BATCH).map(|_| uuid::Uuid::now_v7()));
     let letter = || vec![list("uuid[]", &found.letters)];
-    let wanted = |targets: &[String]| vec![list("text[]", targets), list("bigint[]", vec![BATCH / 10; targets.len()])];
+    let wanted = |targets: &[String], within: &str| {
+        let within = Argument("bigint[]", format!("ARRAY[{}]::bigint[]", vec![within; targets.len()].join(",")));
+        vec![list("text[]", targets), list("bigint[]", vec![BATCH / 10; targets.len()]), within]
+    };
     let token = || Argument("uuid", format!("'{}'", uuid::Uuid::now_v7()));
-    let leased = |targets: &[String]| with(wanted(targets), [none(), token(), int(30_000)]);
+    let leased = |targets: &[String], within| with(wanted(targets, within), [none(), token(), int(30_000)]);
     let unkeyed = || {
         let same = |value| all("text[]", value);
         let own =
@@ -174,8 +177,9 @@ fn cases(found: &Found, rows: u64) -> Vec<Case> {
     let after = |key: &str| vec![none(), int(600_000), text(key), text("note"), int(BATCH as i64)];
     vec![
         // Every look of the scanner, with something due and without.
-        case("lease", &["outbox_due", "outbox_of_key"], leased(&targets())),
-        case("lease", &["outbox_due", "outbox_of_key"], leased(&["target_2".into(), "nobody".into()])),
+        case("lease", &["outbox_due", "outbox_of_key"], leased(&targets(), "NULL")),
+        case("lease", &["outbox_due", "outbox_of_key"], leased(&targets(), "2000")),
+        case("lease", &["outbox_due", "outbox_of_key"], leased(&["target_2".into(), "nobody".into()], "NULL")),
         // The heartbeat and the settler.
         case("renew", by_id, with(vec![none(), int(30_000)], found.leases())),
         case("lost", by_id, found.leases()),
@@ -218,6 +222,7 @@ fn cases(found: &Found, rows: u64) -> Vec<Case> {
             ..case("recount_lines", &["outbox_key_pkey", "outbox_of_key"], vec![few(&found.keys[..98]), few(&found.targets[..98])])
         },
         case("purge_archive", &["outbox_archive_age", "outbox_archive_pkey"], vec![none(), int(3_600_000), int(BATCH as i64)]),
+        case("purge_inbox", &["inbox_age"], vec![none(), int(3_600_000), int(BATCH as i64)]),
         case("orphans", &["outbox_due"], vec![list("text[]", targets())]),
         // By hand, or when a handler was renamed.
         case("redrive_copy", letters, with(vec![none()], letter())),

@@ -46,7 +46,7 @@ fn is_full_scan(step: &str) -> bool {
     // expressions walk over what the statement was given.
     step.strip_prefix("SCAN ").is_some_and(|what| {
         let table = what.split(' ').next().unwrap_or_default();
-        ["o", "outbox", "earlier", "d", "k", "outbox_key", "outbox_dead", "outbox_archive"].contains(&table)
+        ["o", "outbox", "earlier", "d", "k", "outbox_key", "outbox_dead", "outbox_archive", "inbox"].contains(&table)
     })
 }
 
@@ -86,6 +86,7 @@ async fn at_a_million_rows_every_statement_of_the_relay_uses_its_index() {
         ("purge_lines", "SEARCH outbox_key USING PRIMARY KEY (key=? AND target=?)"),
         ("recount_lines", "SEARCH o USING COVERING INDEX outbox_of_key (key=? AND target=?)"),
         ("purge_archive", "outbox_archive_age (archived_at<?)"),
+        ("purge_inbox", "inbox_age (handled_at<?)"),
         // By hand, or when a handler was renamed.
         ("redrive_copy", "sqlite_autoindex_outbox_dead_1 (id=?)"),
         ("dead_lines", "sqlite_autoindex_outbox_dead_1 (id=?)"),

@@ -42,3 +42,6 @@ SELECT
   lpad(to_hex(3 * {rows} + n), 32, '0')::uuid, lpad(to_hex(3 * {rows} + n), 32, '0')::uuid, 'note', 'test.noted', 1, '{"n":1}', 'application/json', '/', '{}', now(),
   now() - interval '1 day' + n * interval '1 millisecond'
 FROM generate_series(1, {rows} / 10) AS n;
+
+INSERT INTO inbox (consumer, event_id, handled_at)
+SELECT 'take_' || n % 10, lpad(to_hex(n), 32, '0')::uuid, now() - interval '1 day' + n * interval '1 millisecond' FROM generate_series(1, {rows} / 10) AS n;

@@ -1,0 +1,2 @@
+-- Removes deliveries.
+DELETE FROM {schema}outbox WHERE id = ANY (:delivery.id::uuid[])

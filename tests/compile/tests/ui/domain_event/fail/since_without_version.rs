@@ -1,0 +1,10 @@
+use events_core::domain_event;
+use serde::{Deserialize, Serialize};
+
+#[domain_event(topic = "order.payok", since = 2)]
+#[derive(Serialize, Deserialize)]
+struct OrderPaid {
+    order_id: i64,
+}
+
+fn main() {}
