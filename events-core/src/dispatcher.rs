@@ -5,8 +5,8 @@ use crate::registry::Target;
 use crate::stats::{Counters, count};
 use crate::supervise::panic_message;
 use crate::{
-    BoxFuture, Context, Delivery, DeliveryError, DeliveryErrorKind, InUnitOfWork, OutboxStore, Outcome, Registry, TransactOutcome,
-    Transport, store::DeadReason,
+    BoxFuture, Context, Delivery, DeliveryError, DeliveryErrorKind, Envelope, InUnitOfWork, OutboxStore, Outcome, Registry,
+    TransactOutcome, Transport, store::DeadReason,
 };
 use futures_util::FutureExt;
 use std::{any::Any, future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
@@ -38,7 +38,7 @@ pub(crate) async fn call_handler(
     delivery: &Delivery,
 ) -> Verdict {
     let envelope = &*delivery.envelope;
-    if envelope.version > handler.event.version {
+    if is_too_new(handler, envelope) {
         tracing::info!(
             handler = handler.name, topic = %envelope.topic, version = envelope.version, known = handler.event.version,
             "an event is newer than its handler in this process; it waits for a newer process"
@@ -60,6 +60,11 @@ pub(crate) async fn call_handler(
         }
     };
     verdict(result, delivery, target)
+}
+
+/// Whether the event is of a version that only a newer process reads.
+pub(crate) fn is_too_new(handler: &HandlerDescriptor, envelope: &Envelope) -> bool {
+    envelope.version > handler.event.version
 }
 
 /// A handler's call, ready for the store to run it inside a unit of work.

@@ -145,6 +145,17 @@ pub struct HandlerOptions {
     pub timeout: Option<Duration>,
     pub concurrency: Option<usize>,
     pub dead_letters: Option<DeadLetterPolicy>,
+    pub effects: Option<Effects>,
+}
+
+/// What a second call with the same event would mean.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effects {
+    /// No harm.
+    Idempotent,
+    /// More harm than no call.
+    AtMostOnce,
 }
 
 /// How long to wait between attempts.
@@ -247,6 +258,18 @@ impl<T: fmt::Display + ?Sized> OrderingKey for T {
     }
 }
 
+impl HandlerDescriptor {
+    /// Whether a call that begins is written down first, and never repeated.
+    pub(crate) fn is_called_at_most_once(&self) -> bool {
+        self.options.effects == Some(Effects::AtMostOnce)
+    }
+
+    /// Whether it may be called again, and does not say what that means.
+    pub(crate) fn may_surprise(&self) -> bool {
+        self.phase == Phase::AfterCommit && self.options.effects.is_none() && matches!(self.call, HandlerCall::Plain(_))
+    }
+}
+
 impl HandlerOptions {
     /// The handler's retry policy, where the handler is silent the outbox's.
     pub(crate) fn retry(&self, default: &RetryPolicy) -> RetryPolicy {
@@ -259,6 +282,9 @@ impl HandlerOptions {
         }
         if let Some(dead_letters) = self.dead_letters {
             policy = policy.dead_letters(dead_letters);
+        }
+        if self.effects == Some(Effects::AtMostOnce) {
+            policy = policy.attempts(1);
         }
         policy
     }

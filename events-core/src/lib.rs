@@ -23,6 +23,7 @@ mod leadership;
 mod options;
 mod engine;
 mod hand_over;
+mod at_most_once;
 mod worker;
 mod settler;
 mod heartbeat;
@@ -76,7 +77,9 @@ pub use events_macros::{after_commit, after_completion, after_rollback, before_c
 #[doc(hidden)]
 pub mod __private {
     pub use crate::event::EventDescriptor;
-    pub use crate::handler::{Backoff, HandlerCall, HandlerDescriptor, HandlerOptions, IntoOutcome, OrderingKey, Phase, UnitOfWorkType};
+    pub use crate::handler::{
+        Backoff, Effects, HandlerCall, HandlerDescriptor, HandlerOptions, IntoOutcome, OrderingKey, Phase, UnitOfWorkType,
+    };
     pub use crate::retry::DeadLetterPolicy;
     pub use crate::upcast::follows;
     pub use inventory;

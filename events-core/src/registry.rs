@@ -27,6 +27,8 @@ pub struct Registry {
     pub(crate) in_memory: HashMap<&'static str, Vec<&'static HandlerDescriptor>>,
     /// The relay takes them out, too.
     pub(crate) intakes: Vec<Arc<Intake>>,
+    /// The handlers that may be called again, and do not say what that means.
+    repeatable: Vec<&'static str>,
 }
 
 /// Where the events of one topic and version go.
@@ -99,6 +101,14 @@ impl Registry {
             }
         }
         lines
+    }
+}
+
+impl Registry {
+    /// The handlers of this process that may be called again with the same event, and do not say what that means. For a look at start-up.
+    #[must_use]
+    pub fn repeatable(&self) -> &[&'static str] {
+        &self.repeatable
     }
 }
 
@@ -241,13 +251,15 @@ impl RegistryBuilder {
         if let Some(problem) = problems.pop() {
             return Err(problem);
         }
+        let is_called = |handler: &&&HandlerDescriptor| !self.publish_only && handler.may_surprise();
+        let repeatable = handlers.iter().filter(is_called).map(|handler| handler.name).collect();
         let mut in_memory: HashMap<_, Vec<_>> = HashMap::new();
         let runs_in_memory = |handler: &&HandlerDescriptor| !matches!(handler.phase, Phase::AfterCommit | Phase::Subscribe);
         for handler in handlers.into_iter().filter(runs_in_memory) {
             in_memory.entry(handler.event.topic).or_default().push(handler);
         }
         let names = targets.iter().map(|target| Arc::clone(&target.name)).collect();
-        Ok(Registry { states: self.states, targets, names, routes, in_memory, intakes })
+        Ok(Registry { states: self.states, targets, names, routes, in_memory, intakes, repeatable })
     }
 
     /// All handlers, sorted by name so that the result does not depend on the linker.

@@ -72,7 +72,7 @@ pub struct Delivery {
 /// One failed attempt, as the history of a delivery keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// Which attempt, counted from 1.
+    /// Which attempt, counted from 1. Zero: one that began, of a handler that is called at most once; nobody has written down how it ended.
     pub attempt: u32,
     /// When, by the clock of the process that tried.
     #[serde(with = "time::serde::rfc3339")]
@@ -81,18 +81,45 @@ pub struct Failure {
     pub error: String,
 }
 
+/// The number of an attempt that began, as long as nobody has written down how it ended.
+const OPEN: u32 = 0;
+
+impl Failure {
+    fn is_open(&self) -> bool {
+        self.attempt == OPEN
+    }
+}
+
 /// How many failures a delivery remembers: the first one and the latest.
 const MAX_FAILURES: usize = 20;
 
 impl Delivery {
+    /// Whether its last attempt began, and nobody has written down how it ended.
+    #[must_use]
+    pub(crate) fn has_begun(&self) -> bool {
+        self.failures.last().is_some_and(Failure::is_open)
+    }
+
     /// The history of this delivery with one more failure.
     #[must_use]
     pub(crate) fn failures_with(&self, error: String) -> Vec<Failure> {
+        self.history_with(self.failed + 1, error)
+    }
+
+    /// The history of this delivery, and that an attempt begins.
+    #[must_use]
+    pub(crate) fn failures_with_open(&self, error: String) -> Vec<Failure> {
+        self.history_with(OPEN, error)
+    }
+
+    fn history_with(&self, attempt: u32, error: String) -> Vec<Failure> {
         let mut failures = self.failures.clone();
+        // How an attempt ended replaces that it began.
+        failures.retain(|failure| !failure.is_open());
         if failures.len() >= MAX_FAILURES {
             failures.remove(1);
         }
-        failures.push(Failure { attempt: self.failed + 1, at: OffsetDateTime::now_utc(), error: storable(error) });
+        failures.push(Failure { attempt, at: OffsetDateTime::now_utc(), error: storable(error) });
         failures
     }
 }
@@ -209,6 +236,8 @@ pub enum DeadReason {
     Undecodable,
     /// Its lease ran out again and again: it probably kills or hangs the process.
     Abandoned,
+    /// The call of a handler that is called at most once began, and nobody knows how it ended.
+    Interrupted,
 }
 
 impl DeadReason {
@@ -220,6 +249,7 @@ impl DeadReason {
             Self::Terminal => "terminal",
             Self::Undecodable => "undecodable",
             Self::Abandoned => "abandoned",
+            Self::Interrupted => "interrupted",
         }
     }
 }
@@ -287,6 +317,12 @@ pub trait OutboxStore: Inbox {
     /// # Errors
     /// The database failed; nothing was changed.
     async fn settle(&self, settlements: &[Settlement]) -> Result<SettleReport, Error>;
+
+    /// Writes `failures` into the history of a delivery that stays leased. Returns whether the lease held; if not, nothing was changed.
+    ///
+    /// # Errors
+    /// The database failed; it may be written or not.
+    async fn remember(&self, lease: Lease, failures: &[Failure]) -> Result<bool, Error>;
 
     /// Extends leases to `lease` from now and returns those that were lost.
     ///

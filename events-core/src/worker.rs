@@ -35,7 +35,7 @@ impl Engine {
                 continue;
             }
             let guard = Running { engine: self, flights: batch };
-            let verdicts = self.deliver(lane, guard.flights.iter().map(|flight| &flight.delivery)).await;
+            let verdicts = self.deliver_stored(lane, &guard.flights).await;
             let flights = guard.finish();
             for (flight, verdict) in flights.into_iter().zip(verdicts) {
                 self.conclude(lane, flight, verdict);
@@ -51,6 +51,21 @@ impl Engine {
             count(&self.counters.lease_lost, 1);
         }
         alive
+    }
+
+    /// As [`deliver`](Self::deliver); and what must not be called twice is written down first.
+    async fn deliver_stored(&self, lane: &Lane, flights: &[InFlight]) -> Vec<Verdict> {
+        // Handlers have batches of one.
+        if let [InFlight { delivery, .. }] = flights
+            && let Some(verdict) = self.begin_only_call(lane, delivery).await
+        {
+            return vec![verdict];
+        }
+        let verdicts = self.deliver(lane, flights.iter().map(|flight| &flight.delivery)).await;
+        if let ([Verdict::Unavailable(_)], [InFlight { delivery, .. }]) = (&*verdicts, flights) {
+            self.forget_only_call(lane, delivery).await;
+        }
+        verdicts
     }
 
     /// Takes deliveries of one lane to its target; one verdict each.

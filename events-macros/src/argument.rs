@@ -27,6 +27,14 @@ impl Arguments {
         let others = types.filter_map(|ty| check.other(ty)).collect();
         (event.map(|event| Self { event, others }), check.borrows)
     }
+
+    /// The type of the unit of work that is taken, if one is.
+    pub(crate) fn unit_of_work(&self) -> Option<&Type> {
+        self.others.iter().find_map(|argument| match argument {
+            Argument::UnitOfWork(ty) => Some(ty),
+            Argument::Extracted(_) => None,
+        })
+    }
 }
 
 struct Check<'a> {

@@ -55,7 +55,16 @@ fn validate(phase: Phase, annotation: TokenStream, function: Function) -> Result
     let renamed_from = renamed_from(&mut given, &name, &mut errors);
     let options = Options::take(&mut given, &mut errors);
     let manual = given.take("manual").inspect(|entry| entry.flag(&mut errors));
-    let handler = function.check(phase, &mut errors).map(|arguments| Handler {
+    let arguments = function.check(phase, &mut errors);
+    if let (Some(at_most_once), Some(arguments)) = (options.at_most_once(), &arguments)
+        && arguments.unit_of_work().is_some()
+    {
+        errors.at(
+            at_most_once,
+            "with `&mut UnitOfWork` the effect happens exactly once already; remove this, or the unit of work if the effect is elsewhere",
+        );
+    }
+    let handler = arguments.map(|arguments| Handler {
         phase,
         function,
         arguments,
@@ -199,17 +208,10 @@ impl Handler {
         })
     }
 
-    fn unit_of_work(&self) -> Option<&Type> {
-        self.arguments.others.iter().find_map(|argument| match argument {
-            Argument::UnitOfWork(ty) => Some(ty),
-            Argument::Extracted(_) => None,
-        })
-    }
-
     fn call(&self) -> TokenStream {
         let (context, unit) = (local("context"), local("unit"));
         let body = self.body(&context, &unit);
-        let Some(ty) = self.unit_of_work() else {
+        let Some(ty) = self.arguments.unit_of_work() else {
             return quote!(::events_core::__private::HandlerCall::Plain(|#context| #body));
         };
         let unit_type = quote_spanned!(ty.span()=> ::events_core::__private::UnitOfWorkType::of::<#ty>());

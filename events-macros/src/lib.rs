@@ -143,9 +143,34 @@ pub fn before_commit(annotation: TokenStream, item: TokenStream) -> TokenStream 
 /// | `dead_letters = "block_key"` | What waits for the same key behind a dead letter waits until somebody redrives or discards that; with `"continue"` it goes on. | the outbox's |
 /// | `timeout = "30s"` | An attempt that takes longer has failed. | the outbox's |
 /// | `concurrency = 8` | How many deliveries to this handler run at once. | the outbox's |
+/// | `idempotent` | A second call with the same event does no harm. Nothing is done differently; `install()` no longer reminds of it. | `install()` logs the handler's name: it may be called again |
+/// | `at_most_once` | The handler is called once and never again, whatever happens. | it is called until it succeeds, at most `attempts` times |
 /// | `manual` | The handler runs only if it is given to the outbox builder: `.handler::<issue_ticket>()`. | it is found by itself |
 ///
 /// Durations are a whole number with a unit: `ms`, `s`, `m`, `h` or `d`.
+///
+/// # Effects outside the database
+/// A mail that was sent cannot be rolled back, and a process may die after it was sent and before that is written down. Then the handler is
+/// called again: it is called *at least* once. So a handler with such an effect says what a second call means:
+///
+/// - `idempotent`: no harm. The other side knows the event by its id (`Metadata`), as most payment services do with an idempotency key.
+/// - `at_most_once`: worse than no call. That the call begins is written down before it does. If it fails, or if its process dies, it is not
+///   repeated: the event goes to the dead letters, with the error or with the reason `interrupted`, where somebody finds it, looks how it
+///   ended and redrives or discards it. Only `DeliveryError::unavailable`, with which the handler says itself that nothing happened, lets
+///   it come again. It costs one more statement per call.
+///
+/// ```
+/// # use events_core::{after_commit, domain_event};
+/// # use serde::{Deserialize, Serialize};
+/// # #[domain_event(topic = "shop.text_wanted")]
+/// # #[derive(Serialize, Deserialize)]
+/// # struct TextWanted { number: String }
+/// # async fn send_sms(_: &str) -> Result<(), std::io::Error> { Ok(()) }
+/// #[after_commit(at_most_once)]
+/// async fn text_customer(event: TextWanted) -> Result<(), std::io::Error> {
+///     send_sms(&event.number).await
+/// }
+/// ```
 #[proc_macro_attribute]
 pub fn after_commit(annotation: TokenStream, item: TokenStream) -> TokenStream {
     handler::expand(Phase::AfterCommit, annotation.into(), &item.into()).into()

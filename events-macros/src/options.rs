@@ -1,4 +1,5 @@
-//! How deliveries to a handler are repeated and limited: `attempts`, `backoff`, `timeout`, `concurrency`, `dead_letters`.
+//! How deliveries to a handler are repeated and limited: `attempts`, `backoff`, `timeout`, `concurrency`, `dead_letters`; and whether they may
+//! be repeated at all: `idempotent`, `at_most_once`.
 
 use crate::{
     attribute::Annotation,
@@ -6,7 +7,7 @@ use crate::{
     duration,
     errors::Errors,
 };
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use std::time::Duration;
 
@@ -17,6 +18,13 @@ pub(crate) struct Options {
     timeout: Option<Duration>,
     concurrency: Option<u32>,
     dead_letters: Option<DeadLetters>,
+    effects: Option<Effects>,
+}
+
+/// The mirror of `events_core::Effects`, and where it stands.
+enum Effects {
+    Idempotent,
+    AtMostOnce(Span),
 }
 
 /// The mirror of `events_core::DeadLetterPolicy`.
@@ -28,6 +36,7 @@ enum DeadLetters {
 impl Options {
     /// Takes the keys that are options.
     pub(crate) fn take(given: &mut Annotation, errors: &mut Errors) -> Self {
+        let effects = Effects::take(given, errors);
         let attempts = given
             .take("attempts")
             .and_then(|entry| entry.number(1..=u32::MAX, "`attempts` is at least 1, because the first delivery counts", errors));
@@ -68,7 +77,15 @@ impl Options {
                 }
             }
         });
-        Self { attempts, backoff, timeout, concurrency, dead_letters }
+        Self { attempts, backoff, timeout, concurrency, dead_letters, effects }
+    }
+
+    /// Where it is said that the handler is called at most once.
+    pub(crate) fn at_most_once(&self) -> Option<Span> {
+        match self.effects {
+            Some(Effects::AtMostOnce(span)) => Some(span),
+            _ => None,
+        }
     }
 
     pub(crate) fn expand(&self) -> TokenStream {
@@ -83,6 +100,10 @@ impl Options {
             DeadLetters::Continue => quote!(::events_core::__private::DeadLetterPolicy::Continue),
             DeadLetters::BlockKey => quote!(::events_core::__private::DeadLetterPolicy::BlockKey),
         }));
+        let effects = option(self.effects.as_ref().map(|effects| match effects {
+            Effects::Idempotent => quote!(::events_core::__private::Effects::Idempotent),
+            Effects::AtMostOnce(_) => quote!(::events_core::__private::Effects::AtMostOnce),
+        }));
         quote! {
             ::events_core::__private::HandlerOptions {
                 attempts: #attempts,
@@ -90,8 +111,31 @@ impl Options {
                 timeout: #timeout,
                 concurrency: #concurrency,
                 dead_letters: #dead_letters,
+                effects: #effects,
             }
         }
+    }
+}
+
+impl Effects {
+    /// Takes the two flags, of which one may be there, and what would contradict them.
+    fn take(given: &mut Annotation, errors: &mut Errors) -> Option<Self> {
+        let mut flag = |key| {
+            let entry = given.take(key)?;
+            entry.flag(errors);
+            Some(entry.key.span())
+        };
+        let (idempotent, at_most_once) = (flag("idempotent"), flag("at_most_once"));
+        let Some(at_most_once) = at_most_once else { return idempotent.map(|_| Self::Idempotent) };
+        if idempotent.is_some() {
+            errors.at(at_most_once, "`idempotent` says that a call may be repeated, `at_most_once` that it must not be; keep one of them");
+        }
+        for key in ["attempts", "backoff"] {
+            if let Some(entry) = given.take(key) {
+                errors.at(entry.key.span(), "a handler that is called at most once has one attempt; remove this");
+            }
+        }
+        Some(Self::AtMostOnce(at_most_once))
     }
 }
 

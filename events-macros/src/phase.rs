@@ -29,6 +29,8 @@ const AFTER_COMMIT: Keys = Keys {
         Key { name: "timeout", example: "timeout = \"30s\"", repeatable: false },
         Key { name: "concurrency", example: "concurrency = 8", repeatable: false },
         Key { name: "dead_letters", example: "dead_letters = \"block_key\"", repeatable: false },
+        Key { name: "idempotent", example: "idempotent", repeatable: false },
+        Key { name: "at_most_once", example: "at_most_once", repeatable: false },
         MANUAL,
     ],
     refused: &[TOPIC],
@@ -48,6 +50,8 @@ const BEFORE_COMMIT: Keys = Keys {
         ("timeout", ONCE_INSIDE),
         ("concurrency", ONCE_INSIDE),
         ("dead_letters", ONCE_INSIDE),
+        ("idempotent", ONCE_INSIDE),
+        ("at_most_once", ONCE_INSIDE),
         ("renamed_from", NOTHING_WAITS),
     ],
 };
@@ -64,11 +68,14 @@ const IN_MEMORY: Keys = Keys {
         ("timeout", ONCE_IN_MEMORY),
         ("concurrency", ONCE_IN_MEMORY),
         ("dead_letters", ONCE_IN_MEMORY),
+        ("idempotent", ONCE_IN_MEMORY),
+        ("at_most_once", ONCE_IN_MEMORY),
         ("renamed_from", NOTHING_WAITS),
     ],
 };
 
 const BY_THE_BROKER: &str = "how often and when an event comes again is said where the subscription is opened: `.retry(..)`; remove this";
+const BY_THE_INBOX: &str = "what a `#[subscribe]` handler writes happens exactly once, because the inbox knows what it has had; remove this, and have effects elsewhere in an `#[after_commit]` handler of an event that this one publishes";
 const SUBSCRIBE: Keys = Keys {
     of: "subscribe",
     known: &[
@@ -82,6 +89,8 @@ const SUBSCRIBE: Keys = Keys {
         TOPIC,
         ("attempts", BY_THE_BROKER),
         ("backoff", BY_THE_BROKER),
+        ("idempotent", BY_THE_INBOX),
+        ("at_most_once", BY_THE_INBOX),
         ("dead_letters", "where dead letters go is the subscription's to say; remove this"),
         ("concurrency", "a subscription handles 16 events at once, of one key one after the other; remove this"),
         ("renamed_from", "the inbox knows the handler by its name: keep the old one with `name = \"..\"`; remove this"),

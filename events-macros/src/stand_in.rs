@@ -53,6 +53,7 @@ pub(crate) fn handler(vis: &Visibility, ident: &Ident) -> TokenStream {
                     timeout: ::core::option::Option::None,
                     concurrency: ::core::option::Option::None,
                     dead_letters: ::core::option::Option::None,
+                    effects: ::core::option::Option::None,
                 },
                 require: |_| {},
                 call: ::events_core::__private::HandlerCall::Plain(|_| ::core::unreachable!()),

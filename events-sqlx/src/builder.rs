@@ -270,6 +270,13 @@ impl<DB: Backend> OutboxBuilder<DB> {
         for line in registry.describe() {
             tracing::info!("{line}");
         }
+        if let names @ [_, ..] = registry.repeatable() {
+            tracing::info!(
+                "{} may be called again with the same event: after an error, and after a crash even if all went well; take `&mut UnitOfWork`, \
+                 or say `#[after_commit(idempotent)]` or `#[after_commit(at_most_once)]`",
+                names.join(", ")
+            );
+        }
         DB::prepare(&self.pool).await?;
         if self.migrate {
             migrate_in(&self.pool, &schema).await?;

@@ -134,6 +134,19 @@ fn histories<'a>(histories: impl Iterator<Item = &'a [Failure]>) -> sqlx::Result
     histories.map(json).collect()
 }
 
+/// Writes the history of a delivery that stays leased; returns whether the lease held.
+pub(crate) async fn remember<DB: Backend>(
+    conn: &mut DB::Connection,
+    lease: Lease,
+    failures: &[Failure],
+    terms: TermsOf<'_, DB>,
+) -> sqlx::Result<bool> {
+    let list = List::leases(&[lease])
+        .column("last_error", last_errors([failures].into_iter()))
+        .texts("failures", histories([failures].into_iter())?);
+    Ok(run::<DB>(conn, &terms.sql.remember, &Values::list("remembered", &list), terms.now).await? == 1)
+}
+
 /// Extends leases, and returns those that are lost.
 pub(crate) async fn renew<DB: Backend>(
     conn: &mut DB::Connection,

@@ -13,8 +13,8 @@ use crate::unit_of_work::{Committed, UnitOfWork};
 use crate::values::Values;
 use async_trait::async_trait;
 use events_core::{
-    Delivery, DeliveryError, DeliveryId, Error, InUnitOfWork, Inbox, Lease, LeaseRequest, LeaseToken, Leased, Orphans, OutboxStore,
-    Outcome, Receipt, ReceiveOutcome, SettleReport, Settlement, Swept, TransactOutcome, millis_of,
+    Delivery, DeliveryError, DeliveryId, Error, Failure, InUnitOfWork, Inbox, Lease, LeaseRequest, LeaseToken, Leased, Orphans,
+    OutboxStore, Outcome, Receipt, ReceiveOutcome, SettleReport, Settlement, Swept, TransactOutcome, millis_of,
 };
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
@@ -158,6 +158,13 @@ impl<DB: Backend> OutboxStore for Store<DB> {
             }
         }
         Ok(report)
+    }
+
+    async fn remember(&self, lease: Lease, failures: &[Failure]) -> Result<bool, Error> {
+        in_transaction!(self, "writing down that a call begins", |conn, terms| {
+            Some(settlements::remember::<DB>(conn, lease, failures, terms).await?)
+        })
+        .map(|held| held.unwrap_or(false))
     }
 
     async fn renew(&self, leases: &[Lease], lease: Duration) -> Result<Vec<DeliveryId>, Error> {

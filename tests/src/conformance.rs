@@ -96,6 +96,14 @@ macro_rules! store_conformance {
                 a_panic_is_a_failed_attempt,
                 dead_letters_are_listed_redriven_and_discarded_by_filter,
             }
+            at_most_once {
+                a_call_that_succeeds_leaves_nothing_behind,
+                a_call_that_fails_is_a_dead_letter_and_is_repeated_only_by_hand,
+                a_call_whose_process_is_gone_is_not_repeated,
+                what_was_not_called_yet_is_called_by_another_process,
+                a_handler_that_says_that_nothing_happened_is_called_again,
+                a_line_waits_behind_an_interrupted_call_if_it_waits_behind_dead_letters,
+            }
             savepoints {
                 a_rolled_back_savepoint_undoes_exactly_its_events_and_its_writes,
                 savepoints_nest,

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use events_core::{
-    Delivery, DeliveryId, Error, InUnitOfWork, Inbox, Lease, LeaseRequest, LeaseToken, Leased, Orphans, OutboxStore, Receipt,
+    Delivery, DeliveryId, Error, Failure, InUnitOfWork, Inbox, Lease, LeaseRequest, LeaseToken, Leased, Orphans, OutboxStore, Receipt,
     ReceiveOutcome, SettleReport, Settlement, Swept, TransactOutcome,
 };
 use std::collections::{HashMap, VecDeque};
@@ -45,6 +45,11 @@ impl Troubles {
     /// All calls of all methods break down like this from now on.
     pub fn always(&self, how: Broken) {
         self.script().always = Some(how);
+    }
+
+    /// No method breaks down any more, but for what was said by [`next`](Self::next).
+    pub fn stop(&self) {
+        self.script().always = None;
     }
 
     /// How often a method was called.
@@ -123,6 +128,10 @@ impl OutboxStore for FaultyStore {
     async fn settle(&self, settlements: &[Settlement]) -> Result<SettleReport, Error> {
         self.troubles.script().settlements.extend_from_slice(settlements);
         self.call("settle", self.inner.settle(settlements)).await
+    }
+
+    async fn remember(&self, lease: Lease, failures: &[Failure]) -> Result<bool, Error> {
+        self.call("remember", self.inner.remember(lease, failures)).await
     }
 
     async fn renew(&self, leases: &[Lease], lease: Duration) -> Result<Vec<DeliveryId>, Error> {

@@ -15,6 +15,9 @@ const READ: u32 = 4;
 const WRITE: u32 = 2;
 /// How soon it is looked again whether the name servers know a topic that was made.
 const AGAIN: Duration = Duration::from_millis(50);
+/// How long a topic that was made may take to be known: brokers tell the name servers all they have every 30 s
+/// (`registerNameServerPeriod`), whatever became of what they said in between.
+const REGISTRATION: Duration = Duration::from_secs(35);
 
 /// A queue of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -105,7 +108,8 @@ pub(super) async fn create(link: &Link, topic: &str, queues: u16) -> Result<Rout
             return Err(link.refused(master, &what, &answer));
         }
     }
-    // Brokers tell the name servers, and not always before they answer.
+    // Brokers tell the name servers, and not always before they answer. If what one said is lost, asking again makes it say nothing: it waits
+    // for the next time that it says all it has.
     let known = async {
         loop {
             match look(link, topic).await {
@@ -115,7 +119,7 @@ pub(super) async fn create(link: &Link, topic: &str, queues: u16) -> Result<Rout
             }
         }
     };
-    match tokio::time::timeout(link.settings().ack_timeout, known).await {
+    match tokio::time::timeout(link.settings().ack_timeout.max(REGISTRATION), known).await {
         Ok(route) => route,
         Err(_) => Err(link.away(link.address(), &format!("it does not know yet of topic `{topic}`, which was made"))),
     }

@@ -23,14 +23,16 @@ pub(crate) async fn to_user(pool: &SqlitePool, name: &str) -> Result<Vec<Letter>
     Ok(letters.into_iter().map(|(mail, text)| Letter { mail, text }).collect())
 }
 
-#[after_commit]
+/// The same code twice does no harm.
+#[after_commit(idempotent)]
 async fn send_code(event: UserRegistered, meta: Metadata, State(mailbox): State<Mailbox>) -> Result<(), sqlx::Error> {
     let (mail, code): (String, String) =
         sqlx::query_as("SELECT mail, code FROM users WHERE name = ?").bind(&event.name).fetch_one(&mailbox.pool).await?;
     send(&mailbox, &meta, &event.name, &mail, format!("welcome, {}; your code is {code}", event.name)).await
 }
 
-#[after_commit]
+/// A second letter would look like a second attack. If nobody knows whether the first one was sent, somebody has to look.
+#[after_commit(at_most_once)]
 async fn tell_who_is_locked_out(event: UserLocked, meta: Metadata, State(mailbox): State<Mailbox>) -> Result<(), sqlx::Error> {
     let mail: String = sqlx::query_scalar("SELECT mail FROM users WHERE name = ?").bind(&event.name).fetch_one(&mailbox.pool).await?;
     let text = format!("{}, your password was wrong three times; nobody is let in by it until you ask us", event.name);

@@ -18,7 +18,7 @@ impl Mailbox {
 
 /// Writes on a connection of its own, as a mail server would: if the process dies between the letter and the settlement of this
 /// delivery, the customer gets a second letter.
-#[after_commit(attempts = 8, backoff = "50ms..5s", timeout = "30s", concurrency = 4)]
+#[after_commit(attempts = 8, backoff = "50ms..5s", timeout = "30s", concurrency = 4, idempotent)]
 async fn send_receipt(event: OrderPaid, meta: Metadata, State(mailbox): State<Mailbox>) -> Result<(), sqlx::Error> {
     sqlx::query("INSERT INTO receipts (order_id, event_id, payment, amount_cents, occurred_at, sent_at) VALUES (?, ?, ?, ?, ?, ?)")
         .bind(event.order_id)

@@ -14,6 +14,7 @@ pub mod outages;
 pub mod retries;
 pub mod savepoints;
 pub mod outside;
+pub mod at_most_once;
 pub mod transactional;
 pub mod inbox;
 pub mod status;

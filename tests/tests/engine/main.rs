@@ -1,6 +1,7 @@
 //! What no store decides: phases, supervision, start-up checks, bad input. Shown on SQLite.
 #![allow(clippy::unwrap_used)]
 
+mod at_most_once;
 mod bad_input;
 mod bad_rows;
 mod commit_unknown;

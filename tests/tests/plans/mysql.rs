@@ -146,6 +146,7 @@ fn cases(found: &Found, rows: u64) -> Vec<Case> {
         case("settle_delete", by_id, vec![held()]),
         case("settle_archive", by_id, vec![Null, held()]),
         case("settle_retry", by_id, vec![found.leases(&json!([1_000, "x", "[]"])), Null]),
+        case("remember", by_id, vec![found.leases(&json!(["x", "[]"]))]),
         case("settle_hand_back", by_id, vec![found.leases(&json!([1_000])), Null]),
         case("settle_dead", by_id, vec![Null, found.leases(&json!(["terminal", 0, "x", "[]"]))]),
         case("lock_lines", of_lines, vec![found.lines()]),

@@ -190,6 +190,7 @@ fn cases(found: &Found, rows: u64) -> Vec<Case> {
             by_id,
             with(vec![none()], found.leases_and([all("bigint[]", "1000"), all("text[]", "x"), all("text[]", "[]")])),
         ),
+        case("remember", by_id, found.leases_and([all("text[]", "x"), all("text[]", "[]")])),
         case("settle_hand_back", by_id, with(vec![none()], found.leases_and([all("bigint[]", "1000")]))),
         case(
             "settle_dead",

@@ -72,8 +72,9 @@ async fn at_a_million_rows_every_statement_of_the_relay_uses_its_index() {
         ("settle_archive", by_id),
         ("settle_retry", by_id),
         ("settle_hand_back", by_id),
+        ("remember", by_id),
         ("settle_dead", by_id),
-        ("lower_lines", "SEARCH outbox_key USING PRIMARY KEY (key=? AND target=?)"),
+        ("lower_lines", "SEARCH outbox_key USING PRIMARY KEY (key=?"),
         ("free_heads", of_line),
         ("free_heads", "outbox_of_key (key=? AND target=?)"),
         // Every commit with events.
@@ -83,7 +84,7 @@ async fn at_a_million_rows_every_statement_of_the_relay_uses_its_index() {
         // Maintenance.
         ("lines_after", "SEARCH k USING PRIMARY KEY ((key,target)>(?,?))"),
         ("lines_after", "SEARCH o USING INDEX outbox_of_key (key=? AND target=?)"),
-        ("purge_lines", "SEARCH outbox_key USING PRIMARY KEY (key=? AND target=?)"),
+        ("purge_lines", "SEARCH outbox_key USING PRIMARY KEY (key=?"),
         ("recount_lines", "SEARCH o USING COVERING INDEX outbox_of_key (key=? AND target=?)"),
         ("purge_archive", "outbox_archive_age (archived_at<?)"),
         ("purge_inbox", "inbox_age (handled_at<?)"),

@@ -26,6 +26,7 @@ async fn issue_ticket(_: OrderPaid) {}
     timeout = "30s",
     concurrency = 8,
     dead_letters = "block_key",
+    idempotent,
     manual,
 )]
 pub async fn print_ticket(
@@ -50,6 +51,9 @@ async fn call_back(_: OrderPaid, State(call): State<Arc<dyn Fn(&str) -> String +
     Ok(())
 }
 
+#[after_commit(at_most_once, dead_letters = "block_key", timeout = "1s")]
+async fn ring(_: OrderPaid) {}
+
 #[after_commit]
 async fn r#match(_: OrderPaid, _: State<&'static str>, _: State<(TicketDesk, u8)>) -> Result<(), events_core::DeliveryError> {
     Err(events_core::DeliveryError::terminal("no"))
@@ -72,6 +76,7 @@ fn main() {
     is_handler::<call_back>();
     is_handler::<r#match>();
     is_handler::<issue_receipt>();
+    is_handler::<ring>();
     // The function stays a function.
     drop(issue_ticket(OrderPaid { order_id: 1 }));
 

@@ -7,7 +7,7 @@ struct OrderPaid {
     order_id: i64,
 }
 
-#[before_commit(attempts = 3)]
+#[before_commit(attempts = 3, at_most_once)]
 async fn audit(event: &OrderPaid) {
     let _ = event.order_id;
 }

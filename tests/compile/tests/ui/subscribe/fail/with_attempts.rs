@@ -7,7 +7,7 @@ struct OrderPaid {
     order_id: i64,
 }
 
-#[subscribe(group = "ticketing", attempts = 3)]
+#[subscribe(group = "ticketing", attempts = 3, idempotent)]
 async fn issue(event: OrderPaid) {
     let _ = event.order_id;
 }

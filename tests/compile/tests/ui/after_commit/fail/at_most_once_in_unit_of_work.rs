@@ -1,0 +1,16 @@
+use events_core::{after_commit, domain_event};
+use events_sqlx::sqlite::UnitOfWork;
+use serde::{Deserialize, Serialize};
+
+#[domain_event(topic = "order.paid")]
+#[derive(Serialize, Deserialize)]
+struct OrderPaid {
+    order_id: i64,
+}
+
+#[after_commit(at_most_once)]
+async fn issue_ticket(event: OrderPaid, _uow: &mut UnitOfWork) {
+    let _ = event.order_id;
+}
+
+fn main() {}
