@@ -23,7 +23,7 @@ async fn nothing_is_called_before_the_database_knows_of_it() {
     troubles.next("remember", [Broken::Error, Broken::TooLate, Broken::Error]);
     let outbox = troubles.during(scene.process().await.handler::<ring>().wrap_store(FaultyStore::wrap).start()).await.unwrap();
     Scene::<OnSqlite>::publish(&outbox, [7]).await;
-    wait_until("the database was asked three times", async || troubles.calls("remember") >= 3 || scene.note.begun.len() > 0).await;
+    wait_until("the database was asked three times", async || troubles.calls("remember") >= 3 || !scene.note.begun.is_empty()).await;
     assert_eq!(scene.note.begun.len(), 0);
     Scene::<OnSqlite>::until_delivered(&outbox).await;
     assert_eq!((scene.note.begun.len(), outbox.dead_count().await.unwrap(), outbox.stats().store_errors), (1, 0, 3));
