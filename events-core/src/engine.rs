@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 use std::time::Duration;
 use tokio::{
@@ -33,6 +33,8 @@ pub(crate) struct Engine {
     /// What comes from brokers.
     pub(crate) reception: Arc<Reception>,
     pub(crate) leases: Arc<Leases>,
+    /// How many brokers are being told how a transaction ended.
+    pub(crate) telling: AtomicUsize,
     pub(crate) settler: Settler,
     pub(crate) memory: Arc<Semaphore>,
     /// Wakes the scanner: a key was freed, memory overflowed, a lane runs low.

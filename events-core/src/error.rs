@@ -158,6 +158,36 @@ pub enum Error {
         /// The driver's error.
         source: BoxError,
     },
+    /// A two-phase transport did not store the events; everything was rolled back.
+    #[error("the events could not be prepared at `{transport}`, and nothing was committed")]
+    TwoPhase {
+        /// The transport.
+        transport: String,
+        /// Its error.
+        source: BoxError,
+    },
+    /// A transaction went on for too long after its events had been prepared at a two-phase transport.
+    #[error(
+        "the transaction was not ready for COMMIT within {lifetime:?} after its events were prepared, and was rolled back; nothing was committed. \
+         Look for locks it waits for, or raise `RelayOptions::transaction_lifetime`"
+    )]
+    TransactionTooSlow {
+        /// How long it might go on.
+        lifetime: std::time::Duration,
+    },
+    /// The transaction was given up as dead when a broker asked about it.
+    #[error("a broker asked about the transaction after its lifetime, and it was given up; it was rolled back, nothing was committed")]
+    TransactionGivenUp,
+    /// An event with a delay, for a transport that has none.
+    #[error(
+        "the event on topic `{topic}` has a delay, and goes to the two-phase transport `{transport}`, which delays nothing; publish it without, or send it through the outbox"
+    )]
+    DelayedTwoPhase {
+        /// Topic of the event.
+        topic: String,
+        /// The transport.
+        transport: String,
+    },
     /// A database call took longer than allowed.
     #[error("the outbox gave up {doing} after {seconds} s; is the database overloaded or locked?")]
     Timeout {

@@ -5,7 +5,7 @@ use crate::engine::Engine;
 use crate::lane::{Holds, InFlight, Lane, Room, Source};
 use crate::options::MEMORY_UNIT;
 use crate::stats::count;
-use crate::{Collected, Delivery, DeliveryId, Error, Lease, LeaseToken, Outcome, Relay};
+use crate::{Collected, Delivery, DeliveryId, Envelope, Error, Lease, LeaseToken, Outcome, Relay};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,9 +20,20 @@ impl Relay {
         let engine = &self.0;
         let token = LeaseToken::fresh();
         let mut planned = Vec::with_capacity(events.len());
+        let mut two_phase: Vec<(usize, Vec<Arc<Envelope>>)> = Vec::new();
         for event in events {
             let route = engine.registry.route(&event.envelope.topic, event.envelope.version)?;
             let delay = event.delay();
+            if let Some(index) = route.two_phase {
+                if !delay.is_zero() {
+                    let transport = engine.registry.two_phase[index].name().to_owned();
+                    return Err(Error::DelayedTwoPhase { topic: event.envelope.topic.to_string(), transport });
+                }
+                match two_phase.iter_mut().find(|(known, _)| *known == index) {
+                    Some((_, batch)) => batch.push(Arc::clone(&event.envelope)),
+                    None => two_phase.push((index, vec![Arc::clone(&event.envelope)])),
+                }
+            }
             for (number, index) in route.targets.iter().enumerate() {
                 let lane = &engine.lanes[*index];
                 let room = if delay.is_zero() { engine.reserve(lane, event.envelope.payload.len()) } else { None };
@@ -42,7 +53,7 @@ impl Relay {
                 });
             }
         }
-        Ok(HandOver { engine: Arc::clone(engine), planned, begun: Instant::now() })
+        Ok(HandOver { engine: Arc::clone(engine), planned, two_phase, begun: Instant::now() })
     }
 
     /// Delivers events to all their targets at once, without storing them: no retry, no second chance.
@@ -50,7 +61,15 @@ impl Relay {
     /// # Errors
     /// An event is not declared, or the first target that failed.
     pub async fn send_now(&self, events: Vec<Collected>) -> Result<(), Error> {
-        for planned in self.plan(events)?.planned.drain(..) {
+        let mut plan = self.plan(events)?;
+        if let Some((index, batch)) = plan.two_phase.first() {
+            return Err(Error::SendNow {
+                topic: batch[0].topic.to_string(),
+                target: self.0.registry.two_phase[*index].name().to_owned(),
+                reason: "it needs a transaction to wait for; publish it with `OutsideUnitOfWork::OwnTransaction`".into(),
+            });
+        }
+        for planned in plan.planned.drain(..) {
             let lane = &self.0.lanes[planned.lane];
             let verdicts = self.0.deliver(lane, std::iter::once(&planned.delivery)).await;
             let reason = match verdicts.into_iter().next() {
@@ -115,8 +134,10 @@ impl Planned {
 /// Deliveries on their way from a transaction to the relay. Dropped, it forgets them: their rows, if any, are the scanner's.
 #[must_use = "call `.hand_over()` after COMMIT"]
 pub struct HandOver {
-    engine: Arc<Engine>,
+    pub(crate) engine: Arc<Engine>,
     planned: Vec<Planned>,
+    /// What goes to which two-phase transport.
+    pub(crate) two_phase: Vec<(usize, Vec<Arc<Envelope>>)>,
     begun: Instant,
 }
 
@@ -134,7 +155,7 @@ impl HandOver {
 
     /// Hands the committed deliveries to the relay. Never waits, so that no cancellation can come between COMMIT and hand-over.
     pub fn hand_over(self) {
-        let Self { engine, planned, begun } = self;
+        let Self { engine, planned, begun, .. } = self;
         let mut overflowed = 0;
         let mut leased: Vec<(usize, InFlight)> = Vec::with_capacity(planned.len());
         for Planned { delivery, delay, lane, room, waits_for_key } in planned {

@@ -23,6 +23,7 @@ mod leadership;
 mod options;
 mod engine;
 mod hand_over;
+mod two_phase;
 mod at_most_once;
 mod worker;
 mod settler;
@@ -69,6 +70,7 @@ pub use store::{
     SettleReport, Settlement, Swept, TargetRequest, TransactOutcome, Unreadable,
 };
 pub use transport::{Acknowledge, Received, Subscription, Transport};
+pub use two_phase::{Prepared, PreparedEvents, Resolution, TransactionChecker, TransactionId, TwoPhaseTransport};
 pub use upcast::Upcast;
 
 pub use events_macros::{after_commit, after_completion, after_rollback, before_commit, domain_event, subscribe};

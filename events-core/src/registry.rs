@@ -5,7 +5,7 @@ use crate::event::EventDescriptor;
 use crate::extract::{Requirements, States};
 use crate::handler::{HandlerCall, HandlerDescriptor, UnitOfWorkType};
 use crate::intake::Intake;
-use crate::{BuildError, DomainEvent, Error, HandlerFn, Phase, RetryPolicy, Subscription, Transport, UnitOfWorkArg};
+use crate::{BuildError, DomainEvent, Error, HandlerFn, Phase, RetryPolicy, Subscription, Transport, TwoPhaseTransport, UnitOfWorkArg};
 use std::collections::{BTreeMap, HashMap};
 use std::{sync::Arc, time::Duration};
 
@@ -23,6 +23,7 @@ pub struct Registry {
     names: Vec<Arc<str>>,
     /// Indices into `targets` by topic and version.
     routes: HashMap<&'static str, Vec<Route>>,
+    pub(crate) two_phase: Vec<Arc<dyn TwoPhaseTransport>>,
     /// Handlers of the phases that run in memory, by topic.
     pub(crate) in_memory: HashMap<&'static str, Vec<&'static HandlerDescriptor>>,
     /// The relay takes them out, too.
@@ -36,6 +37,8 @@ pub struct Registry {
 pub(crate) struct Route {
     version: u16,
     pub(crate) targets: Vec<usize>,
+    /// The two-phase transport that takes them past the outbox.
+    pub(crate) two_phase: Option<usize>,
     /// Whether events come from brokers only: what this process published would reach nobody.
     only_received: bool,
 }
@@ -63,6 +66,7 @@ impl Registry {
         RegistryBuilder {
             states: States::default(),
             transports: Vec::new(),
+            two_phase: Vec::new(),
             subscriptions: Vec::new(),
             given_handlers: Vec::new(),
             given_events: Vec::new(),
@@ -92,7 +96,9 @@ impl Registry {
         let mut lines = Vec::new();
         for (topic, routes) in sorted {
             for route in routes {
-                let targets: Vec<&str> = route.targets.iter().map(|index| &*self.names[*index]).collect();
+                let mut targets: Vec<&str> = route.targets.iter().map(|index| &*self.names[*index]).collect();
+                let past_the_outbox = route.two_phase.map(|index| format!("two-phase:{}", self.two_phase[index].name()));
+                targets.extend(past_the_outbox.as_deref());
                 lines.push(format!(
                     "{topic} v{} -> {}",
                     route.version,
@@ -128,6 +134,7 @@ impl Target {
 pub struct RegistryBuilder {
     states: States,
     transports: Vec<Arc<dyn Transport>>,
+    two_phase: Vec<Arc<dyn TwoPhaseTransport>>,
     subscriptions: Vec<(String, Box<dyn Subscription>)>,
     given_handlers: Vec<&'static HandlerDescriptor>,
     given_events: Vec<EventDescriptor>,
@@ -149,6 +156,12 @@ impl RegistryBuilder {
     /// Adds a transport.
     pub fn transport(&mut self, transport: impl Transport) -> &mut Self {
         self.transports.push(Arc::new(transport));
+        self
+    }
+
+    /// Adds a two-phase transport, which takes the place of the outbox for its events.
+    pub fn two_phase(&mut self, transport: impl TwoPhaseTransport) -> &mut Self {
+        self.two_phase.push(Arc::new(transport));
         self
     }
 
@@ -227,7 +240,7 @@ impl RegistryBuilder {
         problems.extend(names.filter_map(|name| BuildError::check_name("the name of a target", name).err()));
         let mut routes: HashMap<&'static str, Vec<Route>> = HashMap::new();
         for event in events.values() {
-            let indices = self.targets_of(event, &targets, &mut problems);
+            let (indices, two_phase) = self.targets_of(event, &targets, &mut problems);
             if indices.len() > usize::from(MAX_TARGETS) {
                 let value = format!("{} for `{}`", indices.len(), (event.type_name)());
                 problems.push(BuildError::InvalidOption {
@@ -238,12 +251,17 @@ impl RegistryBuilder {
             }
             let of_event = || handlers.iter().filter(|handler| is_of(handler, event));
             let is_heard = of_event().any(|handler| handler.phase != Phase::Subscribe);
-            let reaches_nobody = indices.is_empty() && !is_heard && self.must_be_routed(event);
+            let reaches_nobody = indices.is_empty() && two_phase.is_none() && !is_heard && self.must_be_routed(event);
             if reaches_nobody && of_event().next().is_none() {
                 let why = if event.local { "it is `local`" } else { "no transport is installed" };
                 problems.push(BuildError::Unrouted { event: (event.type_name)(), topic: event.topic, why });
             }
-            routes.entry(event.topic).or_default().push(Route { version: event.version, targets: indices, only_received: reaches_nobody });
+            routes.entry(event.topic).or_default().push(Route {
+                version: event.version,
+                targets: indices,
+                two_phase,
+                only_received: reaches_nobody,
+            });
         }
         if problems.len() > 1 {
             return Err(BuildError::Several(problems));
@@ -259,7 +277,8 @@ impl RegistryBuilder {
             in_memory.entry(handler.event.topic).or_default().push(handler);
         }
         let names = targets.iter().map(|target| Arc::clone(&target.name)).collect();
-        Ok(Registry { states: self.states, targets, names, routes, in_memory, intakes, repeatable })
+        let two_phase = self.two_phase;
+        Ok(Registry { states: self.states, targets, names, routes, two_phase, in_memory, intakes, repeatable })
     }
 
     /// All handlers, sorted by name so that the result does not depend on the linker.
@@ -366,7 +385,8 @@ impl RegistryBuilder {
             .collect();
         for transport in &self.transports {
             let name: Arc<str> = Arc::from(format!("transport:{}", transport.name()));
-            if targets.iter().any(|target| target.name == name) {
+            let is_two_phase = self.two_phase.iter().any(|other| other.name() == transport.name());
+            if is_two_phase || targets.iter().any(|target| target.name == name) {
                 problems.push(BuildError::DuplicateTransport { name: transport.name().to_owned() });
             }
             let own = transport.retry();
@@ -386,7 +406,8 @@ impl RegistryBuilder {
         targets
     }
 
-    fn targets_of(&self, event: &EventDescriptor, targets: &[Target], problems: &mut Vec<BuildError>) -> Vec<usize> {
+    /// The targets that have rows in the outbox, and the two-phase transport, which has none.
+    fn targets_of(&self, event: &EventDescriptor, targets: &[Target], problems: &mut Vec<BuildError>) -> (Vec<usize>, Option<usize>) {
         let mut indices = Vec::new();
         let mut transports = Vec::new();
         for (index, target) in targets.iter().enumerate() {
@@ -400,16 +421,23 @@ impl RegistryBuilder {
                 }
             }
         }
-        match (event.to, transports.as_slice()) {
-            (Some(to), []) => problems.push(BuildError::UnknownTransport { event: (event.type_name)(), to }),
-            (None, [_, _, ..]) => problems.push(BuildError::AmbiguousTransport {
-                event: (event.type_name)(),
-                transports: transports.iter().map(|index| &*targets[*index].name).collect::<Vec<_>>().join(", "),
-            }),
+        // Unless an event says so, it goes through the outbox where it can.
+        let is_chosen = |other: &dyn TwoPhaseTransport| match event.to {
+            Some(to) => to == other.name(),
+            None => self.transports.is_empty(),
+        };
+        let two_phase: Vec<usize> = (0..self.two_phase.len()).filter(|index| !event.local && is_chosen(&*self.two_phase[*index])).collect();
+        let names = || {
+            let past_the_outbox = two_phase.iter().map(|index| self.two_phase[*index].name());
+            transports.iter().map(|index| &*targets[*index].name).chain(past_the_outbox).collect::<Vec<_>>().join(", ")
+        };
+        match (event.to, transports.len() + two_phase.len()) {
+            (Some(to), 0) => problems.push(BuildError::UnknownTransport { event: (event.type_name)(), to }),
+            (None, 2..) => problems.push(BuildError::AmbiguousTransport { event: (event.type_name)(), transports: names() }),
             _ => {}
         }
         indices.extend(transports);
-        indices
+        (indices, two_phase.first().copied())
     }
 
     /// Without the linked handlers, only the events that were given can be expected to have targets.

@@ -12,7 +12,7 @@ use crate::{BuildError, Error, Inbox, LoopHealth, OutboxStore, Registry, RelayOp
 use std::future::Future;
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 use std::time::{Duration, Instant};
 use tokio::{
@@ -61,6 +61,7 @@ impl Relay {
             lane_of,
             renamed,
             leases: Arc::default(),
+            telling: AtomicUsize::new(0),
             settler: Settler::new(),
             memory,
             wake: Notify::new(),
@@ -141,6 +142,14 @@ impl Relay {
         self.0.adopt().await
     }
 
+    /// Lets the brokers of two-phase transports ask what became of transactions. To be called before anything is published.
+    ///
+    /// # Errors
+    /// The database failed, or a transport can never be asked.
+    pub async fn attend(&self) -> Result<(), Error> {
+        self.0.attend().await
+    }
+
     /// One round of maintenance: purges what is no longer needed and counts orphaned deliveries.
     ///
     /// # Errors
@@ -190,10 +199,12 @@ impl Relay {
         loops[..running].iter().map(|health| health.snapshot()).chain(subscriptions).collect()
     }
 
-    /// How many deliveries are in memory: waiting, running or being settled; and events from brokers that are handled.
+    /// How many deliveries are in memory: waiting, running or being settled; events from brokers that are handled; and brokers that are
+    /// told how a transaction ended.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.0.lanes.iter().map(|lane| lane.held()).sum::<usize>() + self.0.reception.in_flight()
+        let deliveries = self.0.lanes.iter().map(|lane| lane.held()).sum::<usize>();
+        deliveries + self.0.reception.in_flight() + self.0.telling.load(Ordering::Acquire)
     }
 
     /// Whether this relay was told to shut down.

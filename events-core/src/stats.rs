@@ -44,6 +44,12 @@ counters! {
     received,
     /// Events from brokers that had been handled before; their handler was not called.
     duplicates,
+    /// Transactions whose events were shown by a broker of a two-phase transport as soon as it was told.
+    confirmed,
+    /// Transactions of which a broker could not be told how they ended; it asks.
+    unconfirmed,
+    /// Questions of brokers about transactions that this process answered.
+    checked,
     /// Failed database calls of the background loops; they are repeated.
     store_errors,
     /// Deliveries waiting for a target that no handler or transport of this process takes, at the last look.

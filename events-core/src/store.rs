@@ -1,6 +1,6 @@
 //! What the relay needs of a database. Stores know no handler and no transport.
 
-use crate::{BoxFuture, DeliveryError, Envelope, Error, EventId, Inbox};
+use crate::{BoxFuture, DeliveryError, Envelope, Error, EventId, Inbox, Resolution, TransactionId};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::{any::Any, fmt, sync::Arc, time::Duration};
@@ -332,6 +332,19 @@ pub trait OutboxStore: Inbox {
 
     /// Runs a handler in a unit of work of its own, in which the delivery is settled too.
     async fn transact(&self, delivery: &Delivery, handler: &dyn InUnitOfWork) -> TransactOutcome;
+
+    /// Which outbox this is: a text that all processes on it get, and nobody else.
+    ///
+    /// # Errors
+    /// The database failed.
+    async fn identity(&self) -> Result<String, Error>;
+
+    /// What became of a transaction whose events are prepared at a broker. The first time that there is no trace of it is noted. When
+    /// `lifetime` has passed since then, by the database's clock, it is given up: it can never commit.
+    ///
+    /// # Errors
+    /// The database failed, or the transaction is just about to commit.
+    async fn resolve(&self, transaction: TransactionId, lifetime: Duration) -> Result<Resolution, Error>;
 
     /// Removes up to `limit` rows that are not needed any more, each kind; returns how many it removed.
     ///

@@ -139,6 +139,11 @@ pub trait Backend: Database + sealed::Sealed {
         let _ = conn;
         std::future::ready(Ok(()))
     }
+    /// From now on the transaction gives up soon where it would wait for a lock.
+    fn impatient(conn: &mut Self::Connection) -> impl Future<Output = sqlx::Result<()>> + Send {
+        let _ = conn;
+        std::future::ready(Ok(()))
+    }
     /// Lets other processes migrate.
     fn migrated(conn: &mut Self::Connection) -> impl Future<Output = sqlx::Result<()>> + Send {
         let _ = conn;

@@ -10,7 +10,7 @@ use crate::statements::Schema;
 use crate::store::Store;
 use events_core::{
     BuildError, Clock, DomainEvent, Error, HandlerFn, OutboxStore, Registry, RegistryBuilder, Relay, RelayOptions, RetryPolicy,
-    Subscription, Transport,
+    Subscription, Transport, TwoPhaseTransport,
 };
 use sqlx::Pool;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -91,6 +91,17 @@ impl<DB: Backend> OutboxBuilder<DB> {
     /// Adds a transport. With one transport every event that is not `local` goes to it; with several, events say `to = ".."`.
     pub fn transport(mut self, transport: impl Transport) -> Self {
         self.registry.transport(transport);
+        self
+    }
+
+    /// Adds a transport with two phases, which takes the place of the outbox for its events: they are stored at the broker, invisibly,
+    /// before COMMIT, and shown after it. Without another transport every event that is not `local` goes there; beside others, events say
+    /// `to = ".."`. Handlers get their events by the outbox as ever.
+    ///
+    /// The transaction stays open while the broker stores the events, and cannot commit while it is away. See the documentation of the
+    /// transport for when that is worth it.
+    pub fn two_phase(mut self, transport: impl TwoPhaseTransport) -> Self {
+        self.registry.two_phase(transport);
         self
     }
 
@@ -288,6 +299,7 @@ impl<DB: Backend> OutboxBuilder<DB> {
         let seen_by_relay = (self.wrap)(Arc::clone(&store) as Arc<dyn OutboxStore>);
         let relay = Relay::new(registry, Arc::clone(&seen_by_relay), self.relay)?;
         relay.adopt().await?;
+        relay.attend().await?;
         let inner =
             Arc::new(Inner { db, relay, store: seen_by_relay, source: self.source, max_payload: self.max_payload, outside: self.outside });
         // The cell was made a few lines above; nobody else can have set it.

@@ -28,6 +28,7 @@ mod any_outbox;
 mod store;
 mod inspect;
 mod inbox;
+mod transactions;
 mod dead_letters;
 mod deliveries;
 mod status;

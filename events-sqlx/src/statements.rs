@@ -159,9 +159,9 @@ macro_rules! for_all_statements {
     ($do:ident!($($before:tt)*)) => {
         $do! { $($before)*
             adopt, adopt_blocking, adopt_dead, adopt_keyed, adopt_keys, cancel, cancellable, cancellable_locked, count_dead, count_waiting, dead, dead_delete, dead_lines,
-            free_heads, inbox_insert, lead, lead_first, lines_after, lock_lines, lost, lower_lines, meta_exists, orphans, purge_archive, purge_inbox, purge_lines, raise_lines,
+            free_heads, identity, inbox_insert, lead, lead_first, lines_after, lock_lines, lost, lower_lines, meta_exists, orphans, purge_archive, purge_inbox, purge_lines, purge_transactions, raise_lines,
             recount_lines, redrive_copy, remember, renew, resign, schema_version, set_schema_version, settle_archive, settle_dead, settle_delete,
-            settle_hand_back, settle_retry, status, status_of_key, waiting
+            settle_hand_back, settle_retry, status, status_of_key, tx_ask, tx_claim, tx_give_up, tx_look, tx_record, waiting
         }
     };
 }

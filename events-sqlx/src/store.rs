@@ -1,6 +1,6 @@
 //! The outbox as the relay sees it.
 
-use crate::backend::{Backend, run};
+use crate::backend::{Backend, fetch, run};
 use crate::builder::Retention;
 use crate::database::{Db, failed};
 use crate::inbox;
@@ -9,12 +9,13 @@ use crate::lines::{self, Line};
 use crate::outbox::{Inner, Outbox};
 use crate::owner::OWNER;
 use crate::settlements::{self, Settled};
+use crate::transactions;
 use crate::unit_of_work::{Committed, UnitOfWork};
 use crate::values::Values;
 use async_trait::async_trait;
 use events_core::{
     Delivery, DeliveryError, DeliveryId, Error, Failure, InUnitOfWork, Inbox, Lease, LeaseRequest, LeaseToken, Leased, Orphans,
-    OutboxStore, Outcome, Receipt, ReceiveOutcome, SettleReport, Settlement, Swept, TransactOutcome, millis_of,
+    OutboxStore, Outcome, Receipt, ReceiveOutcome, Resolution, SettleReport, Settlement, Swept, TransactOutcome, TransactionId, millis_of,
 };
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
@@ -206,16 +207,36 @@ impl<DB: Backend> OutboxStore for Store<DB> {
         }
     }
 
+    async fn identity(&self) -> Result<String, Error> {
+        let db = &self.db;
+        let look = async {
+            let rows = fetch::<DB>(&mut *Db::reading(&db.relay).await?, &db.sql.identity, &Values::default(), None).await?;
+            rows.first().map_or(Ok(None), |row| DB::text(row, 0).map(|id| id.map(str::to_owned))).map(Option::unwrap_or_default)
+        };
+        look.await.map_err(failed::<DB>("asking which outbox this is"))
+    }
+
+    async fn resolve(&self, transaction: TransactionId, lifetime: Duration) -> Result<Resolution, Error> {
+        in_transaction!(self, "looking for what became of a transaction", |conn, terms| {
+            DB::impatient(conn).await?;
+            Some(transactions::resolve::<DB>(conn, transaction, lifetime, terms).await?)
+        })
+        .map(|resolution| resolution.unwrap_or(Resolution::Unknown))
+    }
+
     async fn purge(&self, limit: u32) -> Result<u64, Error> {
         let receipts = in_transaction!(self, "purging the inbox", |conn, terms| {
             Some(inbox::purge::<DB>(conn, self.db.inbox_retention, limit, terms).await?)
         })?;
-        let Retention::Archive(keep) = self.db.retention else { return Ok(receipts.unwrap_or(0)) };
+        let transactions =
+            in_transaction!(self, "purging transactions", |conn, terms| Some(transactions::purge::<DB>(conn, limit, terms).await?))?;
+        let most = receipts.unwrap_or(0).max(transactions.unwrap_or(0));
+        let Retention::Archive(keep) = self.db.retention else { return Ok(most) };
         let archived = in_transaction!(self, "purging the archive", |conn, terms| {
             Some(inspect::purge_archive::<DB>(conn, keep, limit, terms).await?)
         })?;
         // The caller goes on while one of them has as many as it may remove.
-        Ok(receipts.unwrap_or(0).max(archived.unwrap_or(0)))
+        Ok(most.max(archived.unwrap_or(0)))
     }
 
     async fn sweep(&self, limit: u32) -> Result<Swept, Error> {

@@ -1,10 +1,13 @@
 //! One database transaction and the events it causes.
 
-use crate::backend::{Backend, CommitFailure};
+use crate::backend::{Backend, CommitFailure, TermsOf};
 use crate::database::{Writer, failed};
 use crate::settlements::{self, Settled};
-use crate::{Options, Outbox, status};
-use events_core::{Collected, Collector, Completion, DomainEvent, Error, EventId, Publication, Settlement, UnitOfWorkArg};
+use crate::{Options, Outbox, status, transactions};
+use events_core::{
+    Collected, Collector, Completion, DomainEvent, Error, EventId, HandOver, PreparedEvents, Publication, Settlement, TransactionId,
+    UnitOfWorkArg,
+};
 use sqlx::Transaction;
 use std::fmt;
 use std::sync::{
@@ -282,27 +285,27 @@ impl<DB: Backend> UnitOfWork<DB> {
         events.committing = collector.drain();
         let mut hand_over = outbox.relay().plan(events.committing.clone())?;
         let (lease, terms) = (outbox.relay().options().lease, outbox.db().terms());
-        let writes = !hand_over.planned().is_empty() || settlement.is_some();
+        let writes = !hand_over.planned().is_empty() || settlement.is_some() || hand_over.is_two_phase();
         if !DB::is_open(&mut tx, writes).await.map_err(failed::<DB>("asking whether the transaction is open"))? {
             return Err(Error::TransactionEnded { database: DB::SYSTEM, consequence: DB::ENDED });
         }
-        if !hand_over.planned().is_empty() {
-            let line = settlement.as_ref().and_then(|settlement| Some((settlement.key.clone()?, settlement.target.to_string())));
-            DB::append(&mut tx, hand_over.planned_mut(), line, lease, terms).await.map_err(failed::<DB>("writing events to the outbox"))?;
-        }
-        let mut freed = 0;
-        if let Some(settlement) = settlement {
-            match settlements::settle::<DB>(&mut tx, &[settlement], terms).await.map_err(failed::<DB>("settling a delivery"))? {
-                Settled::All { freed: by_key } => freed = by_key,
-                Settled::SomeLost => return Ok(Committed::LeaseLost),
-            }
-        }
+        // Before anything else is locked: a broker may take its time.
+        let mut prepared = if hand_over.is_two_phase() { Some(hand_over.prepare().await?) } else { None };
+        let last_work =
+            last_work::<DB>(&mut tx, &mut hand_over, settlement, prepared.as_ref().map(PreparedEvents::transaction), lease, terms);
+        let settled = match &prepared {
+            Some(prepared) => prepared.in_time(last_work).await?,
+            None => last_work.await?,
+        };
+        let Settled::All { freed } = settled else { return Ok(Committed::LeaseLost) };
         // Unknown until the database has answered: this future may be dropped while it waits.
         events.completion = Completion::Unknown;
+        prepared.iter_mut().for_each(PreparedEvents::leave);
         if let Err(source) = tx.commit().await {
             return Err(match DB::commit_failure(&source) {
                 CommitFailure::RolledBack => {
                     events.completion = Completion::RolledBack;
+                    prepared.into_iter().for_each(PreparedEvents::cancel);
                     failed::<DB>("committing; nothing was committed")(source)
                 }
                 CommitFailure::Unknown => Error::CommitUnknown { source: Box::new(source) },
@@ -310,9 +313,35 @@ impl<DB: Backend> UnitOfWork<DB> {
         }
         // No await from here: a cancelled caller cannot come between COMMIT and hand-over.
         hand_over.hand_over();
+        prepared.into_iter().for_each(PreparedEvents::confirm);
         drop(writer);
         events.completion = Completion::Committed;
         Ok(Committed::Yes { freed })
+    }
+}
+
+/// What is written just before COMMIT: the mark that brokers are answered by, the events, and a settlement.
+async fn last_work<DB: Backend>(
+    tx: &mut DB::Connection,
+    hand_over: &mut HandOver,
+    settlement: Option<Settlement>,
+    transaction: Option<TransactionId>,
+    lease: Duration,
+    terms: TermsOf<'_, DB>,
+) -> Result<Settled, Error> {
+    if let Some(transaction) = transaction {
+        let recorded = transactions::record::<DB>(tx, transaction, terms).await;
+        if !recorded.map_err(failed::<DB>("writing down that the transaction commits"))? {
+            return Err(Error::TransactionGivenUp);
+        }
+    }
+    if !hand_over.planned().is_empty() {
+        let line = settlement.as_ref().and_then(|settlement| Some((settlement.key.clone()?, settlement.target.to_string())));
+        DB::append(tx, hand_over.planned_mut(), line, lease, terms).await.map_err(failed::<DB>("writing events to the outbox"))?;
+    }
+    match settlement {
+        Some(settlement) => settlements::settle::<DB>(tx, &[settlement], terms).await.map_err(failed::<DB>("settling a delivery")),
+        None => Ok(Settled::All { freed: 0 }),
     }
 }
 

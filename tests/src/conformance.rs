@@ -96,6 +96,17 @@ macro_rules! store_conformance {
                 a_panic_is_a_failed_attempt,
                 dead_letters_are_listed_redriven_and_discarded_by_filter,
             }
+            two_phase {
+                what_commits_is_shown_and_what_rolls_back_is_forgotten,
+                what_cannot_be_prepared_is_not_committed,
+                a_broker_that_was_not_told_asks_and_any_process_answers,
+                a_transaction_without_a_trace_is_given_up_a_lifetime_after_the_first_question,
+                a_transaction_that_is_asked_about_before_it_commits_commits,
+                a_transaction_that_was_given_up_cannot_commit,
+                a_transaction_that_takes_longer_than_its_lifetime_is_rolled_back,
+                a_question_does_not_wait_for_who_is_about_to_commit,
+                a_shutdown_waits_until_the_broker_is_told,
+            }
             at_most_once {
                 a_call_that_succeeds_leaves_nothing_behind,
                 a_call_that_fails_is_a_dead_letter_and_is_repeated_only_by_hand,

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use events_core::{
     Delivery, DeliveryId, Error, Failure, InUnitOfWork, Inbox, Lease, LeaseRequest, LeaseToken, Leased, Orphans, OutboxStore, Receipt,
-    ReceiveOutcome, SettleReport, Settlement, Swept, TransactOutcome,
+    ReceiveOutcome, Resolution, SettleReport, Settlement, Swept, TransactOutcome, TransactionId,
 };
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -144,6 +144,14 @@ impl OutboxStore for FaultyStore {
             // The connection was lost during COMMIT.
             Err(_) => TransactOutcome::Unknown,
         }
+    }
+
+    async fn identity(&self) -> Result<String, Error> {
+        self.call("identity", self.inner.identity()).await
+    }
+
+    async fn resolve(&self, transaction: TransactionId, lifetime: Duration) -> Result<Resolution, Error> {
+        self.call("resolve", self.inner.resolve(transaction, lifetime)).await
     }
 
     async fn purge(&self, limit: u32) -> Result<u64, Error> {

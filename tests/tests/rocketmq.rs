@@ -10,6 +10,7 @@ mod rocketmq {
     mod groups;
     mod permissions;
     mod topology;
+    mod two_phase;
 
     use events_core::{Envelope, EventId, Headers, Subscription};
     use events_mq::rocketmq::{RocketMq, RocketMqBuilder};

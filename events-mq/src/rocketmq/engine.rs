@@ -41,6 +41,10 @@ impl Engine {
         &self.client
     }
 
+    pub(super) fn shared_client(&self) -> Arc<ClientRuntime> {
+        Arc::clone(&self.client)
+    }
+
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.handle.spawn(task);
     }

@@ -3,10 +3,10 @@
 use super::request::{Answer, Request, answer, code};
 use super::{NAME, builder::Settings, engine::Engine, health::Health};
 use crate::{ConnectError, failure::Failure};
-use events_core::BoxFuture;
+use events_core::{BoxFuture, EventId};
 use rocketmq_client_rust::{AclClientRPCHook, ClientConfig, ClientInstanceHandle, ClientRpcHook, SessionCredentials};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// One connection to each server, for any number of requests at the same time.
@@ -16,13 +16,36 @@ pub(super) struct Link {
     /// Tells the library that two links share nothing: a broker knows the members of a group by their connections.
     domain: u64,
     /// A handle makes one request at a time, so there are as many as there were requests at the same time.
-    idle: Mutex<Vec<ClientInstanceHandle>>,
+    idle: Mutex<Vec<Box<dyn Way>>>,
     health: Health,
+}
+
+/// What is behind a handle is so deep that every crate that has a [`RocketMq`](super::RocketMq) in a type of its own would have to raise the
+/// compiler's recursion limit.
+trait Way: Send + Sync {
+    /// Asks; `limit` in milliseconds.
+    fn ask<'a>(&'a self, server: &'a str, request: Request, limit: u64) -> BoxFuture<'a, Result<Answer, String>>;
+    fn end(self: Box<Self>) -> BoxFuture<'static, ()>;
+}
+
+impl Way for ClientInstanceHandle {
+    fn ask<'a>(&'a self, server: &'a str, request: Request, limit: u64) -> BoxFuture<'a, Result<Answer, String>> {
+        Box::pin(async move {
+            let answer = self.invoke_remoting(&server.into(), request.command(), limit).await;
+            answer.map(Answer::new).map_err(|error| error.to_string())
+        })
+    }
+
+    fn end(self: Box<Self>) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            self.shutdown_owned().await;
+        })
+    }
 }
 
 /// A handle that goes back when it is not needed any more.
 struct Lease<'a> {
-    handle: Option<ClientInstanceHandle>,
+    handle: Option<Box<dyn Way>>,
     link: &'a Link,
 }
 
@@ -43,6 +66,11 @@ impl Link {
 
     pub(super) fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Signs requests, if we have credentials.
+    pub(super) fn credentials(&self) -> Option<Arc<ClientRpcHook>> {
+        self.credentials.clone()
     }
 
     /// Where the name servers are, without credentials.
@@ -80,8 +108,7 @@ impl Link {
             self.health.knock(server).await.map_err(|error| self.away(server, &error.to_string()))?;
             let lease = self.lease().await?;
             let Some(handle) = &lease.handle else { return Err(self.away(server, "there is no connection")) };
-            let answer = handle.invoke_remoting(&server.into(), request.command(), limit).await;
-            answer.map(Answer::new).map_err(|error| self.away(server, &error.to_string()))
+            handle.ask(server, request, limit).await.map_err(|error| self.away(server, &error))
         });
         let answer = tokio::select! {
             biased;
@@ -116,7 +143,8 @@ impl Link {
     /// Shows the credentials to a broker, which asks for them with every request.
     pub(super) async fn sign_in(&self, broker: &str) -> Result<(), ConnectError> {
         let group = &self.settings.producer_group;
-        let body = format!(r#"{{"clientID":"events@{}","producerDataSet":[{{"groupName":"{group}"}}],"consumerDataSet":[]}}"#, self.domain);
+        let body =
+            format!(r#"{{"clientID":"{}#{}","producerDataSet":[{{"groupName":"{group}"}}],"consumerDataSet":[]}}"#, process(), self.domain);
         let answer = self.ask(broker, Request::new(code::HEARTBEAT).body(body)).await.map_err(|failure| failure.for_start(NAME, broker))?;
         if is_stranger(&answer) {
             return Err(ConnectError::Credentials { broker: NAME, address: broker.to_owned() });
@@ -144,18 +172,18 @@ impl Link {
             let engine = Engine::get()?;
             let mut config = ClientConfig::default();
             config.set_namesrv_addr(self.address().replace(',', ";").into());
-            config.set_instance_name("events".into());
+            config.set_instance_name(process().into());
             config.set_vip_channel_enabled(false);
             let cannot = |error: rocketmq_client_rust::ClientError| self.away(self.address(), &error.to_string());
             let handle =
                 ClientInstanceHandle::get_or_create(engine.client(), self.domain, config, self.credentials.clone()).map_err(cannot)?;
             if let Err(error) = handle.start().await {
                 // All of them share what did not start; the next ones shall not.
-                say_goodbye(vec![handle]);
+                say_goodbye(vec![Box::new(handle)]);
                 say_goodbye(std::mem::take(&mut *lock(&self.idle)));
                 return Err(cannot(error));
             }
-            lease.handle = Some(handle);
+            lease.handle = Some(Box::new(handle));
         }
         Ok(lease)
     }
@@ -173,12 +201,18 @@ impl Drop for Lease<'_> {
     }
 }
 
+/// Names this process among all that a broker may ever hear of: it takes those of one name for one.
+pub(super) fn process() -> &'static str {
+    static NAME: OnceLock<String> = OnceLock::new();
+    NAME.get_or_init(|| format!("events-{}-{}", std::process::id(), EventId::now()))
+}
+
 /// Ends connections.
-fn say_goodbye(handles: Vec<ClientInstanceHandle>) {
+fn say_goodbye(handles: Vec<Box<dyn Way>>) {
     if let (false, Ok(engine)) = (handles.is_empty(), Engine::get()) {
         engine.spawn(async move {
             for handle in handles {
-                handle.shutdown_owned().await;
+                handle.end().await;
             }
         });
     }

@@ -3,7 +3,8 @@
 use super::{NAME, names, request::Request, request::code, route::Queue};
 use crate::headers::{Binding, NotAnEvent};
 use bytes::Bytes;
-use events_core::Envelope;
+use events_core::{Envelope, TransactionId};
+use rocketmq_model::common::message::message_ext::MessageExt;
 use rocketmq_protocol::common::message::message_decoder;
 use std::collections::BTreeMap;
 use time_stamp::now;
@@ -19,17 +20,55 @@ const PLACEHOLDER: &[u8] = b" ";
 /// As many bytes of properties as a message may have; the servers add some of their own, and more when it is delivered again.
 const PROPERTIES: usize = 32_767 - 1_024;
 
+/// The property that names the transaction of a message that is not shown yet.
+const TRANSACTION: &str = "Events-Transaction";
+
+/// What a message says that is not shown before its transaction has committed.
+pub(super) struct Half<'a> {
+    /// Whom its broker asks.
+    pub(super) group: &'a str,
+    pub(super) transaction: &'a str,
+    /// For how many seconds its broker does not ask.
+    pub(super) immunity: &'a str,
+}
+
+/// The transaction that a broker asks about.
+pub(super) fn transaction_of(message: &MessageExt) -> Option<TransactionId> {
+    let (_, text) = message.properties().iter().find(|(name, _)| name.as_str() == TRANSACTION)?;
+    text.parse().ok().map(TransactionId)
+}
+
 /// What is sent.
 #[derive(Clone, Debug)]
 pub(super) struct Outgoing {
     properties: String,
     body: Bytes,
+    /// Whether it is shown at once.
+    flags: u8,
 }
+
+/// The flag of a message that is not shown before its transaction has committed.
+const PREPARED: u8 = 4;
 
 impl Outgoing {
     /// # Errors
     /// No server would take it; the text says why.
     pub(super) fn of(envelope: &Envelope, largest: usize) -> Result<Self, String> {
+        Self::with(envelope, largest, &[])
+    }
+
+    /// One that is not shown yet.
+    pub(super) fn half(envelope: &Envelope, largest: usize, half: &Half<'_>) -> Result<Self, String> {
+        let more = [
+            ("TRAN_MSG", "true"),
+            ("PGROUP", half.group),
+            ("CHECK_IMMUNITY_TIME_IN_SECONDS", half.immunity),
+            (TRANSACTION, half.transaction),
+        ];
+        Self::with(envelope, largest, &more).map(|this| Self { flags: PREPARED, ..this })
+    }
+
+    fn with(envelope: &Envelope, largest: usize, more: &[(&str, &str)]) -> Result<Self, String> {
         let event = format!("event {} on topic `{}`", envelope.id, envelope.topic);
         if !names::is_tag(&envelope.topic) {
             return Err(format!(
@@ -45,7 +84,7 @@ impl Outgoing {
         let id = envelope.id.to_string();
         let headers = Binding::ROCKETMQ.headers(envelope);
         let known = [("TAGS", envelope.topic.as_ref()), ("KEYS", &id), ("UNIQ_KEY", &id), ("WAIT", "true")];
-        let all = known.into_iter().chain(headers.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        let all = known.into_iter().chain(more.iter().copied()).chain(headers.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         let this = Self::new(all, envelope.payload.clone());
         if this.properties.len() > PROPERTIES {
             let size = this.properties.len();
@@ -68,7 +107,7 @@ impl Outgoing {
         if body.is_empty() {
             push(EMPTY_BODY, "true");
         }
-        Self { properties: text, body: if body.is_empty() { Bytes::from_static(PLACEHOLDER) } else { body } }
+        Self { flags: 0, properties: text, body: if body.is_empty() { Bytes::from_static(PLACEHOLDER) } else { body } }
     }
 
     /// Whether it fits what a server takes.
@@ -84,7 +123,7 @@ impl Outgoing {
             .with("c", "TBW102")
             .with("d", 4)
             .with("e", queue.id)
-            .with("f", 0)
+            .with("f", self.flags)
             .with("g", now())
             .with("h", 0)
             .with("i", self.properties)

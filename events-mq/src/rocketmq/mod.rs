@@ -62,6 +62,14 @@
 //! ([`retry`](RocketMqSubscriptionBuilder::retry)). The broker counts refusals. It does not count deaths: an event that kills its process
 //! comes again as if it were new.
 //!
+//! # Transactional messages
+//!
+//! [`RocketMq`] is a [`TwoPhaseTransport`](events_core::TwoPhaseTransport) too: `Outbox::builder(pool).two_phase(rocketmq)` stores events as half
+//! messages before COMMIT instead of rows in the outbox, confirms them after it, and answers from the database when a broker asks. Then
+//! nothing that publishes can commit while the brokers are away, the order of a key is not kept, and an event is delayed by nothing. A
+//! connection answers for one outbox. `docs/two-phase.md` of the repository says when that is worth it, what must be set at the brokers,
+//! and what they cannot promise.
+//!
 //! # TLS
 //!
 //! The client library has TLS only with the cryptography that the process has as its default, which is nobody's to choose here.
@@ -81,6 +89,7 @@ mod dead_letters;
 mod delay;
 mod engine;
 mod group;
+mod half;
 mod health;
 mod intake;
 mod link;
@@ -94,6 +103,7 @@ mod request;
 mod route;
 mod subscription;
 mod transport;
+mod two_phase;
 
 pub use builder::RocketMqBuilder;
 pub use consumer::RocketMqSubscriptionBuilder;

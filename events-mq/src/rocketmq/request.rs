@@ -14,6 +14,7 @@ pub(super) mod code {
     pub(in super::super) const HEARTBEAT: i32 = 34;
     pub(in super::super) const UNREGISTER: i32 = 35;
     pub(in super::super) const SEND_BACK: i32 = 36;
+    pub(in super::super) const END_TRANSACTION: i32 = 37;
     pub(in super::super) const CONSUMERS_OF_GROUP: i32 = 38;
     pub(in super::super) const ROUTE: i32 = 105;
     pub(in super::super) const CLUSTER: i32 = 106;
@@ -99,8 +100,12 @@ impl Answer {
     }
 
     pub(super) fn number(&self, field: &str) -> Option<i64> {
+        self.text(field)?.parse().ok()
+    }
+
+    pub(super) fn text(&self, field: &str) -> Option<&str> {
         let fields = self.0.ext_fields()?;
-        fields.iter().find(|(name, _)| name.as_str() == field)?.1.parse().ok()
+        Some(fields.iter().find(|(name, _)| name.as_str() == field)?.1.as_str())
     }
 
     pub(super) fn body(&self) -> Bytes {

@@ -4,8 +4,9 @@ use super::builder::RocketMqBuilder;
 use super::consumer::RocketMqSubscriptionBuilder;
 use super::link::Link;
 use super::message::Outgoing;
-use super::request::{Answer, answer};
+use super::request::{Answer, Request, answer};
 use super::route::{self, Queue};
+use super::two_phase::Attendance;
 use super::{NAME, queue};
 use crate::{ConnectError, Topology, failure::Failure};
 use async_trait::async_trait;
@@ -14,7 +15,7 @@ use futures_util::{StreamExt, stream};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 /// How many events of a batch wait for their confirmation at the same time.
@@ -39,7 +40,7 @@ const BELIEVED: Duration = Duration::from_secs(30);
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-pub struct RocketMq(Arc<Shared>);
+pub struct RocketMq(pub(super) Arc<Shared>);
 
 pub(super) struct Shared {
     pub(super) link: Link,
@@ -47,6 +48,8 @@ pub(super) struct Shared {
     queues: RwLock<Option<(Arc<[Queue]>, Instant)>>,
     /// Which queue is next for an event without a key.
     turn: AtomicUsize,
+    /// Who answers when brokers ask about transactions.
+    pub(super) attendance: OnceLock<Attendance>,
 }
 
 impl RocketMq {
@@ -70,7 +73,7 @@ impl RocketMq {
     }
 
     pub(super) fn over(link: Link) -> Self {
-        Self(Arc::new(Shared { link, queues: RwLock::default(), turn: AtomicUsize::new(0) }))
+        Self(Arc::new(Shared { link, queues: RwLock::default(), turn: AtomicUsize::new(0), attendance: OnceLock::new() }))
     }
 
     pub(super) async fn prepare(&self) -> Result<(), ConnectError> {
@@ -145,7 +148,7 @@ impl Shared {
         Ok(queues)
     }
 
-    async fn queues(&self) -> Result<Arc<[Queue]>, Failure> {
+    pub(super) async fn queues(&self) -> Result<Arc<[Queue]>, Failure> {
         let known = self.queues.read().unwrap_or_else(PoisonError::into_inner).clone();
         match known {
             Some((queues, since)) if since.elapsed() < BELIEVED => Ok(queues),
@@ -192,12 +195,30 @@ impl Shared {
         let settings = self.link.settings();
         let message = Outgoing::of(envelope, settings.max_message_size).map_err(|unfit| Unsent::Failed(Failure::hopeless(unfit)))?;
         let request = message.request(&settings.producer_group, &settings.topic, queue);
-        let deadline = Instant::now() + settings.ack_timeout;
+        let answer = self.ask_in_time(queue, request).await.map_err(Unsent::Failed)?;
+        self.judge(envelope, queue, &answer)
+    }
+
+    /// Has a message stored that is not shown yet.
+    pub(super) async fn deliver(&self, envelope: &Envelope, queue: &Queue, request: Request) -> Result<Answer, Failure> {
+        let answer = self.ask_in_time(queue, request).await?;
+        match self.judge(envelope, queue, &answer) {
+            Ok(()) => Ok(answer),
+            Err(unsent) => {
+                self.forget_queues();
+                Err(unsent.failure(&self.link))
+            }
+        }
+    }
+
+    /// Asks until the broker has time.
+    async fn ask_in_time(&self, queue: &Queue, request: Request) -> Result<Answer, Failure> {
+        let deadline = Instant::now() + self.link.settings().ack_timeout;
         loop {
-            let answer = self.link.ask(&queue.address, request.clone()).await.map_err(Unsent::Failed)?;
+            let answer = self.link.ask(&queue.address, request.clone()).await?;
             // It stored nothing, because it had more to do than it could: it asks for a pause.
             if answer.code() != answer::SYSTEM_BUSY || Instant::now() + PAUSE >= deadline {
-                return self.judge(envelope, queue, &answer);
+                return Ok(answer);
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -247,7 +268,7 @@ impl Shared {
     }
 
     /// Events of a key have a queue, and events without one go to each queue in turn.
-    fn queue<'a>(&self, envelope: &Envelope, queues: &'a [Queue]) -> &'a Queue {
+    pub(super) fn queue<'a>(&self, envelope: &Envelope, queues: &'a [Queue]) -> &'a Queue {
         match &envelope.key {
             Some(key) => &queues[queue::of_key(key, queues.len())],
             None => &queues[self.turn.fetch_add(1, Relaxed) / NEIGHBOURS % queues.len()],

@@ -61,6 +61,7 @@ impl Backend for Postgres {
     const MIGRATIONS: &'static [Migration] = &[
         Migration { version: 1, sql: include_str!("../../migrations/postgres/0001_outbox.sql") },
         Migration { version: 2, sql: include_str!("../../migrations/postgres/0002_inbox.sql") },
+        Migration { version: 3, sql: include_str!("../../migrations/postgres/0003_transactions.sql") },
     ];
     const SOURCES: Sources = for_all_statements!(sources!("postgres"));
     const DIALECT: Dialect = Dialect {
@@ -202,6 +203,10 @@ impl Backend for Postgres {
 
     async fn migrating(conn: &mut PgConnection) -> sqlx::Result<()> {
         sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(MIGRATION_LOCK).execute(conn).await.map(drop)
+    }
+
+    async fn impatient(conn: &mut PgConnection) -> sqlx::Result<()> {
+        sqlx::query("SET LOCAL lock_timeout = '500ms'").execute(conn).await.map(drop)
     }
 
     async fn append(

@@ -57,6 +57,7 @@ impl Backend for Sqlite {
     const MIGRATIONS: &'static [Migration] = &[
         Migration { version: 1, sql: include_str!("../../migrations/sqlite/0001_outbox.sql") },
         Migration { version: 2, sql: include_str!("../../migrations/sqlite/0002_inbox.sql") },
+        Migration { version: 3, sql: include_str!("../../migrations/sqlite/0003_transactions.sql") },
     ];
 
     const SOURCES: Sources = for_all_statements!(sources!("sqlite"));

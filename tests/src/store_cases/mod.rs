@@ -16,6 +16,7 @@ pub mod savepoints;
 pub mod outside;
 pub mod at_most_once;
 pub mod transactional;
+pub mod two_phase;
 pub mod inbox;
 pub mod status;
 pub mod upcasts;

@@ -1,0 +1,2 @@
+-- Which outbox this is.
+SELECT id FROM {schema}outbox_identity
