@@ -14,8 +14,8 @@ fi
 servers=$(scripts/servers)
 eval "$servers"
 
-# The kill test and the doc tests use what this builds, so that no test pays for a build of its own. With all targets, because without them
-# libraries have other features, and would be built a second time.
-cargo build --workspace --all-targets --all-features --quiet
+# In two steps, because the documentation's examples are not the runner's; both use what the first one builds. (`cargo build` would build
+# everything once more: libraries that are not built for tests are other files.)
+cargo nextest run --workspace --all-features --no-run
 cargo test --workspace --all-features --doc --quiet
 cargo nextest run --workspace --all-features "$@"

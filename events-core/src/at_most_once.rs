@@ -3,9 +3,9 @@
 use crate::dispatcher::{Verdict, is_too_new};
 use crate::engine::Engine;
 use crate::lane::Lane;
-use crate::registry::TargetKind;
 use crate::stats::count;
 use crate::store::DeadReason;
+use crate::targets::TargetKind;
 use crate::{Delivery, Failure, Lease, Outcome, retry::around};
 use std::time::Duration;
 

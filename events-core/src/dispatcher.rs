@@ -1,9 +1,9 @@
 //! Takes a delivery to its target: one handler call, or one batch to a transport. Bounds its time and survives its panics.
 
 use crate::handler::{HandlerCall, HandlerDescriptor, UnitCall};
-use crate::registry::Target;
 use crate::stats::{Counters, count};
 use crate::supervise::panic_message;
+use crate::targets::Target;
 use crate::{
     BoxFuture, Context, Delivery, DeliveryError, DeliveryErrorKind, Envelope, InUnitOfWork, OutboxStore, Outcome, Registry,
     TransactOutcome, Transport, store::DeadReason,

@@ -1,7 +1,7 @@
 //! The deliveries of one target in memory: what waits, how many run, and whether the target is paused.
 
 use crate::leases::HeldLease;
-use crate::registry::Target;
+use crate::targets::Target;
 use crate::{Delivery, retry::around};
 use std::collections::VecDeque;
 use std::sync::{

@@ -6,7 +6,7 @@ use crate::{BoxFuture, DeliveryError, Envelope, Error, HandOver};
 use async_trait::async_trait;
 use std::sync::atomic::Ordering::AcqRel;
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use std::{fmt, future::Future};
 use uuid::Uuid;
 
@@ -53,16 +53,11 @@ pub trait TwoPhaseTransport: Send + Sync + 'static {
     /// Questions can never be answered like this. A broker that is away is no error.
     async fn attend(&self, checker: Arc<dyn TransactionChecker>) -> Result<(), DeliveryError>;
 
-    /// Stores events invisibly, all or none. The broker must not ask about them before `lifetime` has passed.
+    /// Stores events invisibly, all or none.
     ///
     /// # Errors
     /// They are not stored, or will be forgotten; the transaction is rolled back.
-    async fn prepare(
-        &self,
-        transaction: TransactionId,
-        lifetime: Duration,
-        batch: &[Arc<Envelope>],
-    ) -> Result<Box<dyn Prepared>, DeliveryError>;
+    async fn prepare(&self, transaction: TransactionId, batch: &[Arc<Envelope>]) -> Result<Box<dyn Prepared>, DeliveryError>;
 }
 
 /// Events that a broker has stored and does not show. Dropping them leaves the decision to the broker, which asks.
@@ -192,17 +187,16 @@ impl HandOver {
     /// What was stored is cancelled, or the broker asks.
     pub async fn prepare(&mut self) -> Result<PreparedEvents, Error> {
         let engine = &self.engine;
-        let lifetime = engine.options.transaction_lifetime;
         let mut all = PreparedEvents {
             engine: Arc::clone(engine),
             transaction: TransactionId::now(),
             prepared: Vec::new(),
-            deadline: Instant::now() + lifetime,
+            deadline: Instant::now() + engine.options.transaction_lifetime,
             is_open: true,
         };
         for (index, batch) in std::mem::take(&mut self.two_phase) {
             let transport = &engine.registry.two_phase[index];
-            let prepared = transport.prepare(all.transaction, lifetime, &batch).await;
+            let prepared = transport.prepare(all.transaction, &batch).await;
             all.prepared.push(prepared.map_err(|error| failed(transport.name(), error))?);
         }
         Ok(all)

@@ -3,8 +3,8 @@
 use crate::dispatcher::{Verdict, call_handler, send_batch};
 use crate::engine::Engine;
 use crate::lane::{InFlight, Lane, Source};
-use crate::registry::TargetKind;
 use crate::stats::count;
+use crate::targets::TargetKind;
 use crate::{Delivery, Outcome};
 use std::sync::{Arc, Weak};
 use std::time::Duration;

@@ -5,7 +5,6 @@ use events_core::test_kit::Faults;
 use events_core::{BoxFuture, DeliveryError, Envelope, Prepared, Resolution, TransactionChecker, TransactionId, TwoPhaseTransport};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
 
 /// What happens while events are being prepared, after they were stored.
 type Meanwhile = Arc<dyn Fn(HalfMemory, TransactionId) -> BoxFuture<'static, ()> + Send + Sync>;
@@ -16,6 +15,7 @@ pub struct HalfMemory(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
+    name: OnceLock<&'static str>,
     checker: OnceLock<Arc<dyn TransactionChecker>>,
     state: Mutex<State>,
     /// How preparing fails.
@@ -32,6 +32,14 @@ struct State {
 }
 
 impl HalfMemory {
+    /// One with another name than `half`.
+    #[must_use]
+    pub fn named(name: &'static str) -> Self {
+        let this = Self::default();
+        let _ = this.0.name.set(name);
+        this
+    }
+
     /// How preparing fails.
     #[must_use]
     pub fn preparing(&self) -> &Faults {
@@ -96,19 +104,14 @@ impl HalfMemory {
 #[async_trait]
 impl TwoPhaseTransport for HalfMemory {
     fn name(&self) -> &str {
-        "half"
+        self.0.name.get().copied().unwrap_or("half")
     }
 
     async fn attend(&self, checker: Arc<dyn TransactionChecker>) -> Result<(), DeliveryError> {
         self.0.checker.set(checker).map_err(|_| DeliveryError::terminal("somebody attends already"))
     }
 
-    async fn prepare(
-        &self,
-        transaction: TransactionId,
-        _lifetime: Duration,
-        batch: &[Arc<Envelope>],
-    ) -> Result<Box<dyn Prepared>, DeliveryError> {
+    async fn prepare(&self, transaction: TransactionId, batch: &[Arc<Envelope>]) -> Result<Box<dyn Prepared>, DeliveryError> {
         self.preparing().strike().await?;
         let meanwhile = {
             let mut state = self.state();

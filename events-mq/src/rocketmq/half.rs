@@ -8,7 +8,6 @@ use crate::failure::Failure;
 use events_core::{BoxFuture, DeliveryError, Envelope, Prepared, TransactionId};
 use futures_util::{StreamExt, stream};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// How many messages of a transaction are stored, or ended, at the same time.
 const IN_FLIGHT: usize = 64;
@@ -40,12 +39,11 @@ pub(super) async fn store(
     shared: &Arc<Shared>,
     group: &Arc<str>,
     transaction: TransactionId,
-    lifetime: Duration,
     batch: &[Arc<Envelope>],
 ) -> Result<Halves, Failure> {
     let queues = shared.queues().await?;
-    let (id, seconds) = (transaction.to_string(), lifetime.as_secs_f64().ceil().to_string());
-    let half = Half { group, transaction: &id, immunity: &seconds };
+    let id = transaction.to_string();
+    let half = Half { group, transaction: &id };
     let link = &shared.link;
     // Whatever no broker would take is known before anything is stored.
     let mut requests = Vec::with_capacity(batch.len());

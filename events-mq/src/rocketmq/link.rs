@@ -102,6 +102,7 @@ impl Link {
         gone: impl Future<Output = Failure> + Send,
     ) -> Result<Answer, Failure> {
         let limit = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
+        tracing::trace!(server, code = request.code(), "a request");
         let lost = self.health.lost(server);
         // Its futures are so deep that the compiler would give up on whoever awaits them, if they had not this type.
         let asking: BoxFuture<'_, Result<Answer, Failure>> = Box::pin(async {

@@ -28,8 +28,6 @@ pub(super) struct Half<'a> {
     /// Whom its broker asks.
     pub(super) group: &'a str,
     pub(super) transaction: &'a str,
-    /// For how many seconds its broker does not ask.
-    pub(super) immunity: &'a str,
 }
 
 /// The transaction that a broker asks about.
@@ -59,12 +57,9 @@ impl Outgoing {
 
     /// One that is not shown yet.
     pub(super) fn half(envelope: &Envelope, largest: usize, half: &Half<'_>) -> Result<Self, String> {
-        let more = [
-            ("TRAN_MSG", "true"),
-            ("PGROUP", half.group),
-            ("CHECK_IMMUNITY_TIME_IN_SECONDS", half.immunity),
-            (TRANSACTION, half.transaction),
-        ];
+        // Not `CHECK_IMMUNITY_TIME_IN_SECONDS`: within that time brokers copy the message whenever they look at it, do not find the copy again
+        // when it is confirmed, and deliver it twice.
+        let more = [("TRAN_MSG", "true"), ("PGROUP", half.group), (TRANSACTION, half.transaction)];
         Self::with(envelope, largest, &more).map(|this| Self { flags: PREPARED, ..this })
     }
 

@@ -57,6 +57,10 @@ impl Request {
         self
     }
 
+    pub(super) fn code(&self) -> i32 {
+        self.code
+    }
+
     pub(super) fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = Some(body.into());
         self

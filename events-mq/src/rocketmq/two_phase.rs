@@ -19,6 +19,8 @@ const TICK: Duration = Duration::from_secs(1);
 /// How often brokers hear that somebody answers, in milliseconds: the shortest that the library takes.
 /// One that was started anew knows of nobody before.
 const BEAT: u32 = 10_000;
+/// How many questions are answered at the same time.
+const QUESTIONS: u32 = 4;
 /// How long a question may wait for its answer. Without one, it is asked again.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -51,19 +53,13 @@ impl TwoPhaseTransport for RocketMq {
         Ok(())
     }
 
-    async fn prepare(
-        &self,
-        transaction: TransactionId,
-        lifetime: Duration,
-        batch: &[Arc<Envelope>],
-    ) -> Result<Box<dyn Prepared>, DeliveryError> {
+    async fn prepare(&self, transaction: TransactionId, batch: &[Arc<Envelope>]) -> Result<Box<dyn Prepared>, DeliveryError> {
         let Some(attendance) = self.0.attendance.get() else {
             return Err(DeliveryError::terminal(format!(
                 "{NAME} has nobody to ask; give the transport to `.two_phase(..)` of an outbox builder"
             )));
         };
-        let halves =
-            half::store(&self.0, &attendance.group, transaction, lifetime, batch).await.map_err(|failure| failure.for_delivery())?;
+        let halves = half::store(&self.0, &attendance.group, transaction, batch).await.map_err(|failure| failure.for_delivery())?;
         Ok(Box::new(halves))
     }
 }
@@ -106,6 +102,7 @@ impl Shared {
             .name_server_addr(self.link.address().replace(',', ";"))
             .producer_group(group.to_string())
             .topics(vec![self.link.settings().topic.clone()])
+            .check_thread_pool_max_size(QUESTIONS)
             .transaction_listener(clerk.clone());
         if let Some(credentials) = self.link.credentials() {
             builder = builder.rpc_hook(credentials);

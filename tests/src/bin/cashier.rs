@@ -105,7 +105,7 @@ impl Doomed {
 
 async fn die() {
     std::process::Command::new("kill").args(["-9", &std::process::id().to_string()]).status().expect("`kill` is there");
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 #[async_trait]
@@ -118,13 +118,8 @@ impl TwoPhaseTransport for Doomed {
         self.inner.attend(checker).await
     }
 
-    async fn prepare(
-        &self,
-        transaction: TransactionId,
-        lifetime: Duration,
-        batch: &[Arc<Envelope>],
-    ) -> Result<Box<dyn Prepared>, DeliveryError> {
-        let inner = self.inner.prepare(transaction, lifetime, batch).await?;
+    async fn prepare(&self, transaction: TransactionId, batch: &[Arc<Envelope>]) -> Result<Box<dyn Prepared>, DeliveryError> {
+        let inner = self.inner.prepare(transaction, batch).await?;
         self.reach(Doom::Prepared).await;
         Ok(Box::new(DoomedHalf { doomed: self.clone(), inner }))
     }

@@ -134,7 +134,7 @@ fn settings(folder: &Path, name_server: u16, port: u16, replica_port: u16, asks_
         String::new()
     };
     format!(
-        "[broker]\nnamesrvAddr = \"127.0.0.1:{name_server}\"\nbrokerIp1 = \"127.0.0.1\"\nregisterNameServerPeriod = 10000\ntransactionTimeout = 1000\ntransactionCheckInterval = 1000\ntransactionCheckMax = 200\nlistenPort = {port}\n\
+        "[broker]\nnamesrvAddr = \"127.0.0.1:{name_server}\"\nbrokerIp1 = \"127.0.0.1\"\nregisterNameServerPeriod = 10000\ntransactionTimeout = 2000\ntransactionOpBatchInterval = 500\ntransactionCheckInterval = 1000\ntransactionCheckMax = 200\nlistenPort = {port}\n\
          storePathRootDir = {store:?}\nautoCreateTopicEnable = false\n{credentials}\
          [broker.brokerServerConfig]\nbindAddress = \"127.0.0.1\"\n\
          [broker.brokerIdentity]\nbrokerName = \"broker-a\"\nbrokerClusterName = \"DefaultCluster\"\nbrokerId = 0\n\

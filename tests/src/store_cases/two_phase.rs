@@ -8,7 +8,7 @@ use events_core::{Error, RelayOptions, Resolution, TransactionId};
 use events_sqlx::{Backend, Outbox, OutboxBuilder, UnitOfWork};
 use std::time::Duration;
 
-const LIFETIME: Duration = Duration::from_secs(30);
+const LIFETIME: Duration = Duration::from_secs(5);
 const MOMENT: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 

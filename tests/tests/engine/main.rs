@@ -13,3 +13,4 @@ mod phases;
 mod receipts;
 mod start_up;
 mod supervision;
+mod two_phase;

@@ -168,6 +168,10 @@ fn cases(found: &Found, rows: u64) -> Vec<Case> {
             ..case("recount_lines", &[("k", "PRIMARY"), ("o", "outbox_of_key")], vec![Found::some_lines(&found.lines[..5])])
         },
         case("purge_archive", &[("old", "outbox_archive_age"), ("a", "PRIMARY")], vec![Null, Int(3_600_000), Int(BATCH as i64)]),
+        case("purge_transactions", &[("old", "outbox_tx_age"), ("t", "PRIMARY")], vec![Null, Int(3_600_000), Int(BATCH as i64)]),
+        // Every commit with a two-phase transport, and every question of its broker.
+        case("tx_claim", &[("outbox_tx", "PRIMARY")], vec![Null, token()]),
+        case("tx_give_up", &[("outbox_tx", "PRIMARY")], vec![Null, token()]),
         case("purge_inbox", &[("old", "inbox_age"), ("i", "PRIMARY")], vec![Null, Int(3_600_000), Int(BATCH as i64)]),
         case("orphans", &[("outbox", "outbox_due"), ("o", "outbox_due")], vec![Text(known())]),
         // By hand, or when a handler was renamed.

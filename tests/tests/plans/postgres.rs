@@ -224,6 +224,11 @@ fn cases(found: &Found, rows: u64) -> Vec<Case> {
         },
         case("purge_archive", &["outbox_archive_age", "outbox_archive_pkey"], vec![none(), int(3_600_000), int(BATCH as i64)]),
         case("purge_inbox", &["inbox_age"], vec![none(), int(3_600_000), int(BATCH as i64)]),
+        case("purge_transactions", &["outbox_tx_age"], vec![none(), int(3_600_000), int(BATCH as i64)]),
+        // Every commit with a two-phase transport, and every question of its broker.
+        case("tx_claim", &["outbox_tx_pkey"], vec![none(), token()]),
+        case("tx_look", &["outbox_tx_pkey"], vec![none(), int(30_000), token()]),
+        case("tx_give_up", &["outbox_tx_pkey"], vec![none(), token()]),
         case("orphans", &["outbox_due"], vec![list("text[]", targets())]),
         // By hand, or when a handler was renamed.
         case("redrive_copy", letters, with(vec![none()], letter())),

@@ -46,7 +46,7 @@ fn is_full_scan(step: &str) -> bool {
     // expressions walk over what the statement was given.
     step.strip_prefix("SCAN ").is_some_and(|what| {
         let table = what.split(' ').next().unwrap_or_default();
-        ["o", "outbox", "earlier", "d", "k", "outbox_key", "outbox_dead", "outbox_archive", "inbox"].contains(&table)
+        ["o", "outbox", "earlier", "d", "k", "outbox_key", "outbox_dead", "outbox_archive", "inbox", "outbox_tx"].contains(&table)
     })
 }
 
@@ -88,6 +88,11 @@ async fn at_a_million_rows_every_statement_of_the_relay_uses_its_index() {
         ("recount_lines", "SEARCH o USING COVERING INDEX outbox_of_key (key=? AND target=?)"),
         ("purge_archive", "outbox_archive_age (archived_at<?)"),
         ("purge_inbox", "inbox_age (handled_at<?)"),
+        ("purge_transactions", "outbox_tx_age (created_at<?)"),
+        // Every commit with a two-phase transport, and every question of its broker.
+        ("tx_claim", "SEARCH outbox_tx USING PRIMARY KEY (tx_id=?)"),
+        ("tx_look", "SEARCH outbox_tx USING PRIMARY KEY (tx_id=?)"),
+        ("tx_give_up", "SEARCH outbox_tx USING PRIMARY KEY (tx_id=?)"),
         // By hand, or when a handler was renamed.
         ("redrive_copy", "sqlite_autoindex_outbox_dead_1 (id=?)"),
         ("dead_lines", "sqlite_autoindex_outbox_dead_1 (id=?)"),

@@ -46,3 +46,7 @@ FROM (SELECT seq AS n FROM seq_1_to_{rows} WHERE seq <= {rows} DIV 10) AS row_;
 INSERT INTO inbox (consumer, event_id, handled_at)
 SELECT CONCAT('take_', n % 10), UNHEX(LPAD(HEX(n), 32, '0')), UTC_TIMESTAMP(6) - INTERVAL 1 DAY + INTERVAL n * 1000 MICROSECOND
 FROM (SELECT seq AS n FROM seq_1_to_{rows} WHERE seq <= {rows} DIV 10) AS row_;
+
+INSERT INTO outbox_tx (tx_id, state, created_at)
+SELECT UNHEX(LPAD(HEX(n), 32, '0')), 1, UTC_TIMESTAMP(6) - INTERVAL 1 DAY + INTERVAL n * 1000 MICROSECOND
+FROM (SELECT seq AS n FROM seq_1_to_{rows} WHERE seq <= {rows} DIV 10) AS row_;

@@ -45,3 +45,6 @@ FROM generate_series(1, {rows} / 10) AS n;
 
 INSERT INTO inbox (consumer, event_id, handled_at)
 SELECT 'take_' || n % 10, lpad(to_hex(n), 32, '0')::uuid, now() - interval '1 day' + n * interval '1 millisecond' FROM generate_series(1, {rows} / 10) AS n;
+
+INSERT INTO outbox_tx (tx_id, state, created_at)
+SELECT lpad(to_hex(n), 32, '0')::uuid, 1, now() - interval '1 day' + n * interval '1 millisecond' FROM generate_series(1, {rows} / 10) AS n;
