@@ -9,7 +9,9 @@ use crate::targets::TargetKind;
 use crate::{Delivery, Failure, Lease, Outcome, retry::around};
 use std::time::Duration;
 
-/// What stands in the history of a delivery while it is under way, and for ever if nobody writes down how it ended.
+/// What stands in the history of a delivery while it is under way.
+const BEGUN: &str = "its only call has begun, and how it ended is not written down yet";
+/// What stands there for ever if nobody writes down how it ended.
 const UNKNOWN: &str = "the call began, and how it ended was never written down: its process died, was stopped, or lost its lease";
 /// How soon the database is asked again.
 const RETRY_PAUSE: Duration = Duration::from_millis(250);
@@ -28,7 +30,7 @@ impl Engine {
                 blocks_key: lane.target.blocks(delivery.envelope.key.as_deref()),
             }));
         }
-        let begun = delivery.failures_with_open(UNKNOWN.to_owned());
+        let begun = delivery.failures_with_open(BEGUN.to_owned());
         loop {
             match self.remember(delivery.lease, &begun).await {
                 Some(true) => return None,
