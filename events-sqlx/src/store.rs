@@ -70,8 +70,15 @@ impl<DB: Backend> Store<DB> {
     }
 
     async fn lease_from(&self, request: &LeaseRequest) -> Result<Leased, Error> {
-        let _writer = self.db.relay_writer().await?;
-        DB::lease(&self.db.relay, request, self.db.terms()).await.map_err(failed::<DB>("leasing deliveries"))
+        let mut repeats = 0;
+        loop {
+            let _writer = self.db.relay_writer().await?;
+            match DB::lease(&self.db.relay, request, self.db.terms()).await {
+                // Two claimers may wait for each other; one of them is ended, and nothing is leased by it.
+                Err(error) if DB::collided(&error) && repeats < REPEATS => repeats += 1,
+                leased => return leased.map_err(failed::<DB>("leasing deliveries")),
+            }
+        }
     }
 
     async fn lost(&self, settlements: &[Settlement]) -> Result<Vec<DeliveryId>, Error> {
