@@ -176,7 +176,9 @@ pub enum Error {
         lifetime: std::time::Duration,
     },
     /// The transaction was given up as dead when a broker asked about it.
-    #[error("a broker asked about the transaction after its lifetime, and it was given up; it was rolled back, nothing was committed; repeat the unit of work")]
+    #[error(
+        "a broker asked about the transaction after its lifetime, and it was given up; it was rolled back, nothing was committed; repeat the unit of work"
+    )]
     TransactionGivenUp,
     /// An event with a delay, for a transport that has none.
     #[error(
