@@ -1,0 +1,3 @@
+//! The `outbox` command.
+
+fn main() {}
