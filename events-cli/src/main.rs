@@ -1,3 +1,5 @@
 //! The `outbox` command.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    events_cli::main()
+}

@@ -5,9 +5,10 @@ use crate::lane::{InFlight, Lane};
 use crate::leadership::Leadership;
 use crate::leases::Leases;
 use crate::reception::Reception;
+use crate::report::{Latencies, Samples};
 use crate::settler::{Pending, Settler};
 use crate::stats::{Counters, Health};
-use crate::{Error, OutboxStore, Outcome, Registry, RelayOptions, Settlement};
+use crate::{Error, LoopHealth, OutboxStore, Outcome, Registry, RelayOptions, Settlement};
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{
@@ -20,6 +21,7 @@ use tokio::{
     sync::{Notify, Semaphore},
     task::JoinHandle,
 };
+use uuid::Uuid;
 
 /// What the loops, the workers and the committers share.
 pub(crate) struct Engine {
@@ -48,11 +50,16 @@ pub(crate) struct Engine {
     /// How far back the scanner looks.
     pub(crate) depth: Mutex<Depth>,
     pub(crate) counters: Arc<Counters>,
+    /// Names this relay in the list of processes.
+    pub(crate) process: Uuid,
+    pub(crate) latencies: Latencies,
+    pub(crate) samples: Samples,
     pub(crate) scanner_health: Arc<Health>,
     pub(crate) settler_health: Arc<Health>,
     pub(crate) heartbeat_health: Arc<Health>,
     pub(crate) maintenance_health: Arc<Health>,
     pub(crate) announcer_health: Arc<Health>,
+    pub(crate) reporter_health: Arc<Health>,
     pub(crate) listener_health: Arc<Health>,
     pub(crate) closing: AtomicBool,
     pub(crate) loops: Mutex<Vec<JoinHandle<()>>>,
@@ -71,6 +78,28 @@ impl Drop for Engine {
 impl Engine {
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Acquire)
+    }
+
+    /// How the background loops are doing.
+    pub(crate) fn loop_health(&self) -> Vec<LoopHealth> {
+        let loops = [
+            &self.announcer_health,
+            &self.reporter_health,
+            &self.scanner_health,
+            &self.listener_health,
+            &self.settler_health,
+            &self.heartbeat_health,
+            &self.maintenance_health,
+        ];
+        let running = if self.options.publish_only { 2 } else { loops.len() };
+        let subscriptions = self.reception.health().filter(|_| !self.options.publish_only);
+        loops[..running].iter().map(|health| health.snapshot()).chain(subscriptions).collect()
+    }
+
+    /// How many deliveries are in memory, whatever is being done with them.
+    pub(crate) fn in_flight(&self) -> usize {
+        let deliveries = self.lanes.iter().map(|lane| lane.held()).sum::<usize>();
+        deliveries + self.reception.in_flight() + self.telling.load(Ordering::Acquire)
     }
 
     pub(crate) fn depth(&self) -> MutexGuard<'_, Depth> {
@@ -101,6 +130,9 @@ impl Engine {
     /// Queues a settlement.
     pub(crate) fn settle(&self, flight: InFlight, outcome: Outcome) {
         let InFlight { delivery, source, holds } = flight;
+        if matches!(outcome, Outcome::Delivered) {
+            self.latencies.count(delivery.envelope.occurred_at);
+        }
         let settlement = Settlement { lease: delivery.lease, target: delivery.target, key: delivery.envelope.key.clone(), outcome };
         self.settler.push(Pending { settlement, source, holds: Some(holds) });
     }

@@ -156,6 +156,7 @@ impl HandOver {
     /// Hands the committed deliveries to the relay. Never waits, so that no cancellation can come between COMMIT and hand-over.
     pub fn hand_over(self) {
         let Self { engine, planned, begun, .. } = self;
+        count(&engine.counters.published, planned.len());
         let mut overflowed = 0;
         let mut leased: Vec<(usize, InFlight)> = Vec::with_capacity(planned.len());
         for Planned { delivery, delay, lane, room, waits_for_key } in planned {

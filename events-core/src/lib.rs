@@ -37,6 +37,7 @@ mod intake;
 mod reception;
 mod receiver;
 mod maintenance;
+mod report;
 mod relay;
 mod outboxes;
 mod supervise;
@@ -66,6 +67,7 @@ pub use receiver::{Receiver, ReceiverBuilder};
 pub use registry::Registry;
 pub use registry_builder::RegistryBuilder;
 pub use relay::Relay;
+pub use report::{LATENCY_BOUNDS, LoopReport, ProcessReport, Sample};
 pub use retry::{DeadLetterPolicy, RetryPolicy};
 pub use stats::{LoopHealth, Stats};
 pub use store::{

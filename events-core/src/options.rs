@@ -26,6 +26,8 @@ pub struct RelayOptions {
     pub call_timeout: Duration,
     /// How often maintenance runs, with jitter; of all processes on one outbox, one does it. Default 60 s.
     pub maintenance: Duration,
+    /// How often a process writes down how it is doing, with jitter, for people to look at. Default 10 s.
+    pub report: Duration,
     /// After so many leases that ran out unsettled, a delivery goes to the dead letters. Default 10.
     pub max_abandoned: u32,
     /// How long a transaction may go on after its events were stored at a two-phase transport. Longer ones are rolled back. Keep it below the
@@ -51,6 +53,7 @@ impl Default for RelayOptions {
             linger: Duration::from_millis(5),
             call_timeout: Duration::from_secs(30),
             maintenance: Duration::from_secs(60),
+            report: Duration::from_secs(10),
             max_abandoned: 10,
             transaction_lifetime: Duration::from_secs(5),
             exclusive: false,
@@ -72,6 +75,7 @@ impl RelayOptions {
         rule(self.lease >= millis(100), "the lease", format!("{:?}", self.lease), "it must last at least 100 ms")?;
         rule(self.poll >= millis(1), "the poll interval", format!("{:?}", self.poll), "it must be at least 1 ms")?;
         rule(self.maintenance >= millis(1), "the maintenance interval", format!("{:?}", self.maintenance), "it must be at least 1 ms")?;
+        rule(self.report >= millis(10), "the report interval", format!("{:?}", self.report), "it must be at least 10 ms")?;
         rule(
             self.linger * 3 <= self.lease,
             "the settlement linger",

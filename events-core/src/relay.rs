@@ -5,6 +5,7 @@ use crate::lane::Lane;
 use crate::leadership::Leadership;
 use crate::options::MEMORY_UNIT;
 use crate::reception::Reception;
+use crate::report::{Latencies, Samples};
 use crate::settler::Settler;
 use crate::stats::{Counters, Health};
 use crate::supervise::supervise;
@@ -20,6 +21,7 @@ use tokio::{
     sync::{Notify, Semaphore},
     task::JoinHandle,
 };
+use uuid::Uuid;
 
 /// How often `shutdown` looks whether everything is settled.
 const SHUTDOWN_POLL: Duration = Duration::from_millis(5);
@@ -70,11 +72,15 @@ impl Relay {
             maintenance_lead: Leadership::of("maintenance"),
             depth: Mutex::default(),
             counters,
+            process: Uuid::now_v7(),
+            latencies: Latencies::default(),
+            samples: Samples::default(),
             scanner_health: Arc::new(Health::of("scanner")),
             settler_health: Arc::new(Health::of("settler")),
             heartbeat_health: Arc::new(Health::of("heartbeat")),
             maintenance_health: Arc::new(Health::of("maintenance")),
             announcer_health: Arc::new(Health::of("announcer")),
+            reporter_health: Arc::new(Health::of("reporter")),
             listener_health: Arc::new(Health::of("listener")),
             closing: AtomicBool::new(false),
             loops: Mutex::default(),
@@ -83,11 +89,13 @@ impl Relay {
         })))
     }
 
-    /// Starts the loops: announcer, scanner, listener, settler, heartbeat, maintenance; only the first if this process only publishes.
+    /// Starts the loops: announcer, reporter, scanner, listener, settler, heartbeat, maintenance; only the first two if this process only
+    /// publishes.
     pub fn start(&self) {
         let engine = &self.0;
         let announcer = self.spawn(&engine.announcer_health, |engine| async move { engine.announce_for_ever().await });
-        self.loops().push(announcer);
+        let reporter = self.spawn(&engine.reporter_health, |engine| async move { engine.report_for_ever().await });
+        self.loops().extend([announcer, reporter]);
         if engine.options.publish_only {
             return;
         }
@@ -185,26 +193,14 @@ impl Relay {
     /// How the background loops are doing.
     #[must_use]
     pub fn health(&self) -> Vec<LoopHealth> {
-        let engine = &self.0;
-        let loops = [
-            &engine.announcer_health,
-            &engine.scanner_health,
-            &engine.listener_health,
-            &engine.settler_health,
-            &engine.heartbeat_health,
-            &engine.maintenance_health,
-        ];
-        let running = if engine.options.publish_only { 1 } else { loops.len() };
-        let subscriptions = engine.reception.health().filter(|_| !engine.options.publish_only);
-        loops[..running].iter().map(|health| health.snapshot()).chain(subscriptions).collect()
+        self.0.loop_health()
     }
 
     /// How many deliveries are in memory: waiting, running or being settled; events from brokers that are handled; and brokers that are
     /// told how a transaction ended.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        let deliveries = self.0.lanes.iter().map(|lane| lane.held()).sum::<usize>();
-        deliveries + self.0.reception.in_flight() + self.0.telling.load(Ordering::Acquire)
+        self.0.in_flight()
     }
 
     /// Whether this relay was told to shut down.
@@ -258,8 +254,13 @@ impl Relay {
         if is_for_others && !matches!(tokio::time::timeout(LAST_CALLS, engine.store.announce()).await, Ok(Ok(()))) {
             tracing::warn!("other processes could not be told of what is left to them; they find it by polling");
         }
-        for handle in self.loops().drain(..) {
+        let loops: Vec<_> = self.loops().drain(..).collect();
+        for handle in &loops {
             handle.abort();
+        }
+        // A relay whose loops never ran was never on the list.
+        if !loops.is_empty() {
+            engine.check_out(LAST_CALLS).await;
         }
         left
     }

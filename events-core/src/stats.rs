@@ -1,12 +1,14 @@
 //! Counts what happened, and when each background loop last succeeded.
 
+use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use time::OffsetDateTime;
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)+) => {
         /// What happened since the outbox was started in this process.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default)]
         #[non_exhaustive]
         pub struct Stats { $($(#[$doc])* pub $name: u64,)+ }
 
@@ -22,6 +24,8 @@ macro_rules! counters {
 }
 
 counters! {
+    /// Deliveries that were stored by transactions of this process.
+    published,
     /// Deliveries that were handed over from memory after COMMIT and succeeded.
     delivered_from_memory,
     /// Deliveries that the scanner leased and that succeeded.
@@ -64,7 +68,7 @@ pub(crate) fn count(counter: &AtomicU64, by: usize) {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LoopHealth {
-    /// Which loop: `scanner`, `settler`, `heartbeat`, `maintenance`, `announcer` or `listener`; of a subscription, its group.
+    /// Which loop: `scanner`, `settler`, `heartbeat`, `maintenance`, `announcer`, `reporter` or `listener`; of a subscription, its group.
     pub name: &'static str,
     /// When it last did its work without an error.
     pub last_success: Option<OffsetDateTime>,

@@ -1,6 +1,6 @@
 //! What the relay needs of a database. Stores know no handler and no transport.
 
-use crate::{BoxFuture, DeliveryError, Envelope, Error, EventId, Inbox, Resolution, TransactionId};
+use crate::{BoxFuture, DeliveryError, Envelope, Error, EventId, Inbox, ProcessReport, Resolution, TransactionId};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::{any::Any, fmt, sync::Arc, time::Duration};
@@ -384,6 +384,18 @@ pub trait OutboxStore: Inbox {
     /// # Errors
     /// The database failed; the lead runs out by itself.
     async fn resign(&self, name: &str, token: LeaseToken) -> Result<(), Error>;
+
+    /// Writes down how a process is doing, in place of what it said before.
+    ///
+    /// # Errors
+    /// The database failed.
+    async fn check_in(&self, process: Uuid, report: &ProcessReport) -> Result<(), Error>;
+
+    /// Crosses a process off the list.
+    ///
+    /// # Errors
+    /// The database failed; the process is forgotten after a while.
+    async fn check_out(&self, process: Uuid) -> Result<(), Error>;
 
     /// Tells the processes that [`listen`](Self::listen) to look. Without a way to do that it does nothing: polling is the truth.
     ///

@@ -112,6 +112,7 @@ impl Engine {
             }
             Verdict::Settled { freed } => {
                 answered();
+                self.latencies.count(delivery.envelope.occurred_at);
                 count(
                     match flight.source {
                         Source::Memory => &self.counters.delivered_from_memory,

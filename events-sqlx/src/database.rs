@@ -22,6 +22,7 @@ pub(crate) struct Db<DB: Backend> {
     pub(crate) relay: Pool<DB>,
     /// For the heartbeat alone: leases must be renewed however busy the relay is.
     pub(crate) heartbeat: Pool<DB>,
+    pub(crate) schema: Schema,
     pub(crate) sql: Statements,
     pub(crate) own: DB::Statements,
     pub(crate) clock: Clock,
@@ -46,6 +47,7 @@ impl<DB: Backend> Db<DB> {
             relay: DB::own_pool(&pool, if DB::SINGLE_WRITER { 1 } else { RELAY_CONNECTIONS }),
             heartbeat: DB::own_pool(&pool, 1),
             business: pool,
+            schema: schema.clone(),
             sql: Statements::of(&DB::SOURCES, schema, &DB::DIALECT),
             own: DB::own_statements(schema),
             clock,

@@ -101,6 +101,8 @@ impl<DB: Backend> DeadLetters<DB> {
     }
 
     async fn ids(&self, filter: &Filter) -> Result<Vec<DeliveryId>, Error> {
-        Ok(self.list(filter).await?.into_iter().map(|letter| letter.id).collect())
+        let db = self.outbox.db();
+        let look = async { inspect::dead_ids::<DB>(&mut *Db::reading(&db.business).await?, filter, db.terms()).await };
+        look.await.map_err(failed::<DB>("looking for dead letters"))
     }
 }

@@ -1,6 +1,6 @@
 //! Deliveries that wait in the outbox, for people to look at.
 
-use events_core::{DeliveryId, Envelope, Failure};
+use events_core::{DeliveryId, Envelope, EventId, Failure};
 use time::OffsetDateTime;
 
 /// Which deliveries or dead letters to take. An empty filter takes everything, up to its limit.
@@ -12,22 +12,43 @@ use time::OffsetDateTime;
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Filter {
-    pub(crate) id: Option<DeliveryId>,
+    pub(crate) ids: Option<(DeliveryId, DeliveryId)>,
     pub(crate) target: Option<String>,
     pub(crate) topic: Option<String>,
     pub(crate) key: Option<String>,
+    pub(crate) state: Option<WaitingState>,
+    pub(crate) reason: Option<String>,
+    pub(crate) error: Option<String>,
+    pub(crate) since: Option<OffsetDateTime>,
+    pub(crate) until: Option<OffsetDateTime>,
     pub(crate) limit: u32,
 }
 
 impl Filter {
     /// Everything, at most 1,000 at a time.
     pub fn all() -> Self {
-        Self { id: None, target: None, topic: None, key: None, limit: 1_000 }
+        Self {
+            ids: None,
+            target: None,
+            topic: None,
+            key: None,
+            state: None,
+            reason: None,
+            error: None,
+            since: None,
+            until: None,
+            limit: 1_000,
+        }
     }
 
     /// One delivery.
     pub fn id(id: DeliveryId) -> Self {
-        Self { id: Some(id), ..Self::all() }
+        Self { ids: Some((id, id)), ..Self::all() }
+    }
+
+    /// All deliveries of an event.
+    pub fn event(event: EventId) -> Self {
+        Self { ids: Some(event.deliveries()), ..Self::all() }
     }
 
     /// Only those of one target: a handler's name, or `transport:` and a transport's name.
@@ -45,6 +66,37 @@ impl Filter {
     /// Only those of one key.
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
+        self
+    }
+
+    /// Only deliveries that wait for this. Dead letters do not wait, and are not asked.
+    pub fn state(mut self, state: WaitingState) -> Self {
+        self.state = Some(state);
+        self
+    }
+
+    /// Only dead letters that died for this reason, such as `exhausted`. What still waits has none, and is not asked.
+    pub fn reason(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+
+    /// Only those whose last error contains this text. Upper and lower case are not the same.
+    pub fn error(mut self, text: impl Into<String>) -> Self {
+        self.error = Some(text.into());
+        self
+    }
+
+    /// Only dead letters that died at this time or later, by the database's clock; only deliveries whose event was published then or later,
+    /// by the publisher's.
+    pub fn since(mut self, since: OffsetDateTime) -> Self {
+        self.since = Some(since);
+        self
+    }
+
+    /// As [`since`](Self::since), but at this time or earlier.
+    pub fn until(mut self, until: OffsetDateTime) -> Self {
+        self.until = Some(until);
         self
     }
 
@@ -92,6 +144,17 @@ pub enum WaitingState {
 }
 
 impl WaitingState {
+    /// The word for it: `due`, `leased`, `later` or `key`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Due => "due",
+            Self::Leased => "leased",
+            Self::Later => "later",
+            Self::Key => "key",
+        }
+    }
+
     /// The state that a statement names.
     pub(crate) fn named(name: &str) -> Self {
         match name {

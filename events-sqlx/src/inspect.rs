@@ -4,11 +4,12 @@ use crate::backend::{Backend, TermsOf, fetch, run};
 use crate::dead_letters::DeadLetter;
 use crate::deliveries::{Filter, Waiting, WaitingState};
 use crate::lines::{self, Lines};
+use crate::pages::{self, Order};
 use crate::rows::{count, envelope, history, text};
 use crate::statements::Statement;
 use crate::values::{List, Values};
 use events_core::{DeliveryId, Orphans, millis_of};
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 use time::OffsetDateTime;
 
 /// At most so many keys are renamed in one transaction.
@@ -21,8 +22,55 @@ pub(crate) async fn number<DB: Backend>(conn: &mut DB::Connection, statement: &S
     Ok(number.and_then(|number| u64::try_from(number).ok()).unwrap_or(0))
 }
 
+/// Deliveries that wait, oldest first, at most as many as the filter says.
 pub(crate) async fn waiting<DB: Backend>(conn: &mut DB::Connection, filter: &Filter, terms: TermsOf<'_, DB>) -> sqlx::Result<Vec<Waiting>> {
-    let rows = fetch::<DB>(conn, &terms.sql.waiting, &filtered(filter), terms.now).await?;
+    let (mut ids, mut after) = (Vec::new(), None);
+    loop {
+        let rest = filter.clone().limit(filter.limit - u32::try_from(ids.len()).unwrap_or(filter.limit));
+        let found = pages::waiting::<DB>(conn, &rest, after, terms).await?;
+        ids.extend(found.ids);
+        after = found.next;
+        if after.is_none() || ids.len() >= filter.limit as usize {
+            ids.sort_unstable();
+            return waiting_by_ids::<DB>(conn, &ids, terms).await;
+        }
+    }
+}
+
+/// Dead letters, those first that died first, at most as many as the filter says.
+pub(crate) async fn dead<DB: Backend>(conn: &mut DB::Connection, filter: &Filter, terms: TermsOf<'_, DB>) -> sqlx::Result<Vec<DeadLetter>> {
+    let ids = dead_ids::<DB>(conn, filter, terms).await?;
+    dead_by_ids::<DB>(conn, &ids, terms).await
+}
+
+/// As [`dead`], but only their ids.
+pub(crate) async fn dead_ids<DB: Backend>(
+    conn: &mut DB::Connection,
+    filter: &Filter,
+    terms: TermsOf<'_, DB>,
+) -> sqlx::Result<Vec<DeliveryId>> {
+    let (mut ids, mut after) = (Vec::new(), None);
+    loop {
+        let rest = filter.clone().limit(filter.limit - u32::try_from(ids.len()).unwrap_or(filter.limit));
+        let found = pages::dead::<DB>(conn, &rest, (Order::OldestFirst, after), terms).await?;
+        ids.extend(found.ids);
+        after = found.next;
+        if after.is_none() || ids.len() >= filter.limit as usize {
+            return Ok(ids);
+        }
+    }
+}
+
+/// The given deliveries, as far as they still wait.
+pub(crate) async fn waiting_by_ids<DB: Backend>(
+    conn: &mut DB::Connection,
+    ids: &[DeliveryId],
+    terms: TermsOf<'_, DB>,
+) -> sqlx::Result<Vec<Waiting>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = fetch::<DB>(conn, &terms.sql.waiting, &Values::list("delivery", &List::deliveries(ids)), terms.now).await?;
     let read = |row: &DB::Row| {
         let failed = count::<DB>(row, 11)?;
         Ok(Waiting {
@@ -36,11 +84,19 @@ pub(crate) async fn waiting<DB: Backend>(conn: &mut DB::Connection, filter: &Fil
             failures: history(DB::text(row, 14)?, DB::text(row, 13)?, failed),
         })
     };
-    rows.iter().map(read).collect()
+    Ok(in_order(ids, rows.iter().map(read).collect::<sqlx::Result<_>>()?, |row| row.id))
 }
 
-pub(crate) async fn dead<DB: Backend>(conn: &mut DB::Connection, filter: &Filter, terms: TermsOf<'_, DB>) -> sqlx::Result<Vec<DeadLetter>> {
-    let rows = fetch::<DB>(conn, &terms.sql.dead, &filtered(filter), terms.now).await?;
+/// The given dead letters, as far as they are still there.
+pub(crate) async fn dead_by_ids<DB: Backend>(
+    conn: &mut DB::Connection,
+    ids: &[DeliveryId],
+    terms: TermsOf<'_, DB>,
+) -> sqlx::Result<Vec<DeadLetter>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = fetch::<DB>(conn, &terms.sql.dead, &Values::list("delivery", &List::deliveries(ids)), terms.now).await?;
     let read = |row: &DB::Row| {
         let attempts = count::<DB>(row, 11)?;
         Ok(DeadLetter {
@@ -54,16 +110,14 @@ pub(crate) async fn dead<DB: Backend>(conn: &mut DB::Connection, filter: &Filter
             blocks_key: DB::int(row, 16)? == Some(1),
         })
     };
-    rows.iter().map(read).collect()
+    Ok(in_order(ids, rows.iter().map(read).collect::<sqlx::Result<_>>()?, |row| row.id))
 }
 
-fn filtered(filter: &Filter) -> Values<'_> {
-    Values::default()
-        .id("id", filter.id.map(|id| id.0))
-        .text("target", filter.target.as_deref())
-        .text("topic", filter.topic.as_deref())
-        .text("key", filter.key.as_deref())
-        .int("limit", i64::from(filter.limit))
+/// Rows in the order of `ids`: a database returns them in any.
+fn in_order<T>(ids: &[DeliveryId], mut rows: Vec<T>, id: impl Fn(&T) -> DeliveryId) -> Vec<T> {
+    let places: HashMap<DeliveryId, usize> = ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();
+    rows.sort_by_key(|row| places.get(&id(row)).copied());
+    rows
 }
 
 /// Dead letters that are still there, and the lines they belong to.
@@ -101,6 +155,15 @@ pub(crate) async fn redrive<DB: Backend>(conn: &mut DB::Connection, ids: &[Deliv
     run::<DB>(conn, &terms.sql.redrive_copy, &values, terms.now).await?;
     run::<DB>(conn, &terms.sql.dead_delete, &values, terms.now).await?;
     Ok(letters.many)
+}
+
+/// Lets what the dead letters block go on without them; returns how many letters blocked something, and how many deliveries became deliverable.
+pub(crate) async fn pass<DB: Backend>(conn: &mut DB::Connection, ids: &[DeliveryId], terms: TermsOf<'_, DB>) -> sqlx::Result<(u64, u64)> {
+    let letters = locked::<DB>(conn, ids, terms).await?;
+    lines::lock::<DB>(conn, &letters.blocking, terms).await?;
+    run::<DB>(conn, &terms.sql.dead_pass, &Values::list("letter", &letters.ids), terms.now).await?;
+    let freed = lines::advance::<DB>(conn, &letters.blocking, terms).await?;
+    Ok((letters.many, freed))
 }
 
 /// Deletes dead letters; what they blocked goes on.

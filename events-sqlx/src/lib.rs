@@ -31,8 +31,10 @@ mod inbox;
 mod transactions;
 mod dead_letters;
 mod deliveries;
+mod pages;
 mod status;
 mod migrate;
+mod console;
 
 #[cfg(feature = "mysql")]
 pub mod mysql;
@@ -43,10 +45,14 @@ pub mod sqlite;
 
 pub use backend::Backend;
 pub use builder::{OutboxBuilder, OutsideUnitOfWork, Retention};
+pub use console::{
+    AuditEntry, Backlog, Blocked, Console, DeadBacklog, Delivered, Finding, Lead, Level, Overview, Process, Request, SchemaVersion, Story,
+};
 pub use dead_letters::{DeadLetter, DeadLetters};
 pub use deliveries::{Filter, Waiting, WaitingState};
 pub use migrate::{Migration, migrate, migrations_as_sql};
 pub use options::{Isolation, Options, Retrying};
 pub use outbox::Outbox;
+pub use pages::{Cursor, Order, Page};
 pub use status::{DeliveryState, DeliveryStatus};
 pub use unit_of_work::UnitOfWork;

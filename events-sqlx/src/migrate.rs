@@ -50,10 +50,14 @@ pub async fn migrate<DB: Backend>(pool: &Pool<DB>) -> Result<i64, Error> {
 /// # Errors
 /// The schema's name is no plain identifier.
 pub fn migrations_as_sql<DB: Backend>(schema: Option<&str>) -> Result<String, BuildError> {
-    let schema = schema.map_or(Ok(Schema::default()), Schema::named)?;
-    let version = format!("UPDATE {{schema}}outbox_meta SET schema_version = {};\n", newest::<DB>());
+    Ok(migrations_in::<DB>(&schema.map_or(Ok(Schema::default()), Schema::named)?))
+}
+
+/// As [`migrations_as_sql`], for a schema whose name is a plain identifier.
+pub(crate) fn migrations_in<DB: Backend>(schema: &Schema) -> String {
+    let version = format!("UPDATE {{schema}}outbox_meta SET schema_version = {};\n", known::<DB>());
     let steps: String = DB::MIGRATIONS.iter().map(|migration| migration.sql).chain([&*version]).collect::<Vec<_>>().join("\n");
-    Ok(schema.applied_to(&steps, DB::DIALECT.quote))
+    schema.applied_to(&steps, DB::DIALECT.quote)
 }
 
 /// As [`migrate`], for tables in a schema of their own.
@@ -71,7 +75,7 @@ pub(crate) async fn migrate_in<DB: Backend>(pool: &Pool<DB>, schema: &Schema) ->
 async fn steps<DB: Backend>(conn: &mut DB::Connection, schema: &Schema) -> Result<i64, Error> {
     let sql = Statements::of(&DB::SOURCES, schema, &DB::DIALECT);
     let found = version::<DB>(conn, schema, &sql).await.map_err(failed::<DB>(MIGRATING))?;
-    let known = newest::<DB>();
+    let known = known::<DB>();
     if found > known {
         return Err(BuildError::NewerSchema { found, known }.into());
     }
@@ -96,10 +100,8 @@ async fn version<DB: Backend>(conn: &mut DB::Connection, schema: &Schema, sql: &
 
 /// Checks the version of the tables without changing them.
 pub(crate) async fn check_schema<DB: Backend>(pool: &Pool<DB>, schema: &Schema) -> Result<(), Error> {
-    let sql = Statements::of(&DB::SOURCES, schema, &DB::DIALECT);
-    let look = async { version::<DB>(&mut *Db::<DB>::reading(pool).await?, schema, &sql).await };
-    let found = look.await.map_err(failed::<DB>("reading the version of the outbox tables"))?;
-    let known = newest::<DB>();
+    let found = version_in(pool, schema).await?;
+    let known = known::<DB>();
     match found.cmp(&known) {
         std::cmp::Ordering::Less => Err(BuildError::OlderSchema { found, needed: known }.into()),
         std::cmp::Ordering::Equal => Ok(()),
@@ -107,6 +109,14 @@ pub(crate) async fn check_schema<DB: Backend>(pool: &Pool<DB>, schema: &Schema) 
     }
 }
 
-fn newest<DB: Backend>() -> i64 {
+/// The version of the tables in the database of `pool`; 0 if there are none.
+pub(crate) async fn version_in<DB: Backend>(pool: &Pool<DB>, schema: &Schema) -> Result<i64, Error> {
+    let sql = Statements::of(&DB::SOURCES, schema, &DB::DIALECT);
+    let look = async { version::<DB>(&mut *Db::<DB>::reading(pool).await?, schema, &sql).await };
+    look.await.map_err(failed::<DB>("reading the version of the outbox tables"))
+}
+
+/// The version that this release writes.
+pub(crate) fn known<DB: Backend>() -> i64 {
     DB::MIGRATIONS.last().map_or(0, |migration| migration.version)
 }

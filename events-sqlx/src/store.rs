@@ -15,13 +15,17 @@ use crate::values::Values;
 use async_trait::async_trait;
 use events_core::{
     Delivery, DeliveryError, DeliveryId, Error, Failure, InUnitOfWork, Inbox, Lease, LeaseRequest, LeaseToken, Leased, Orphans,
-    OutboxStore, Outcome, Receipt, ReceiveOutcome, Resolution, SettleReport, Settlement, Swept, TransactOutcome, TransactionId, millis_of,
+    OutboxStore, Outcome, ProcessReport, Receipt, ReceiveOutcome, Resolution, SettleReport, Settlement, Swept, TransactOutcome,
+    TransactionId, millis_of,
 };
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
+use uuid::Uuid;
 
 /// How long nothing must have been published to a line before its row is removed.
 const IDLE: Duration = Duration::from_secs(600);
+/// After so long without a word a process is taken for gone.
+const FORGET: Duration = Duration::from_secs(3_600);
 /// How often a transaction of the relay that collided with another one is repeated at once.
 const REPEATS: usize = 5;
 
@@ -238,6 +242,9 @@ impl<DB: Backend> OutboxStore for Store<DB> {
         let transactions =
             in_transaction!(self, "purging transactions", |conn, terms| Some(transactions::purge::<DB>(conn, limit, terms).await?))?;
         let most = receipts.unwrap_or(0).max(transactions.unwrap_or(0));
+        in_transaction!(self, "forgetting processes", |conn, terms| {
+            Some(run::<DB>(conn, &terms.sql.purge_processes, &Values::default().int("keep", millis_of(FORGET)), terms.now).await?)
+        })?;
         let Retention::Archive(keep) = self.db.retention else { return Ok(most) };
         let archived = in_transaction!(self, "purging the archive", |conn, terms| {
             Some(inspect::purge_archive::<DB>(conn, keep, limit, terms).await?)
@@ -307,6 +314,22 @@ impl<DB: Backend> OutboxStore for Store<DB> {
             tx.commit().await
         };
         resign.await.map_err(failed::<DB>("resigning the lead"))
+    }
+
+    async fn check_in(&self, process: Uuid, report: &ProcessReport) -> Result<(), Error> {
+        let report = serde_json::to_string(report).map_err(|error| failed::<DB>("reporting")(sqlx::Error::Encode(error.into())))?;
+        in_transaction!(self, "reporting", |conn, terms| {
+            let values = Values::default().id("process", process).text("owner", OWNER.as_str()).text("report", &*report);
+            Some(run::<DB>(conn, &terms.sql.check_in, &values, terms.now).await?)
+        })
+        .map(drop)
+    }
+
+    async fn check_out(&self, process: Uuid) -> Result<(), Error> {
+        in_transaction!(self, "ending the reports", |conn, terms| {
+            Some(run::<DB>(conn, &terms.sql.check_out, &Values::default().id("process", process), terms.now).await?)
+        })
+        .map(drop)
     }
 
     async fn announce(&self) -> Result<(), Error> {

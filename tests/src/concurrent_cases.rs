@@ -76,9 +76,19 @@ pub async fn the_outbox_may_live_in_a_schema_of_its_own<H: Concurrent>() {
 
     // And by hand, as a person with the rights would.
     scene.execute(format!("DROP VIEW {schema}.outbox_readable")).await;
-    for table in
-        ["outbox", "outbox_key", "outbox_dead", "outbox_archive", "inbox", "outbox_tx", "outbox_identity", "relay_lease", "outbox_meta"]
-    {
+    for table in [
+        "outbox",
+        "outbox_key",
+        "outbox_dead",
+        "outbox_archive",
+        "inbox",
+        "outbox_tx",
+        "outbox_identity",
+        "outbox_process",
+        "outbox_audit",
+        "relay_lease",
+        "outbox_meta",
+    ] {
         scene.execute(format!("DROP TABLE {schema}.{table}")).await;
     }
     scene.execute(events_sqlx::migrations_as_sql::<H::Db>(Some(&schema)).unwrap()).await;

@@ -179,6 +179,15 @@ macro_rules! store_conformance {
                 purging_goes_on_until_nothing_is_left_to_purge,
                 migrations_that_were_printed_and_applied_by_hand_do,
             }
+            console {
+                a_console_counts_what_waits_by_target_and_state,
+                a_console_pages_through_everything_exactly_once,
+                a_console_tells_the_whole_story_of_an_event,
+                what_people_do_to_dead_letters_is_written_into_the_audit,
+                what_passes_a_dead_letter_goes_on_and_the_letter_stays,
+                processes_say_how_they_are_doing_until_they_are_shut_down,
+                the_doctor_finds_what_is_wrong,
+            }
             leads {
                 a_lead_is_held_until_it_runs_out_and_is_renewed_and_resigned_by_its_token_alone,
                 of_many_that_want_to_lead_at_once_exactly_one_does,

@@ -28,6 +28,10 @@ pub async fn copy(event: Noted, meta: Metadata, State(role): State<Role<Copied>>
     role.play(Copied(event.n), meta.attempt).await
 }
 
+/// Hears of [`Noted`] too, and never fails.
+#[after_commit(manual)]
+pub async fn book_of_notes(_event: Noted) {}
+
 /// [`note`] after it was renamed.
 #[after_commit(manual, name = "note.renamed", renamed_from = "note")]
 pub async fn note_renamed(event: Noted, meta: Metadata, State(role): State<Role<Noted>>) -> Result<(), DeliveryError> {

@@ -2,12 +2,13 @@
 
 use async_trait::async_trait;
 use events_core::{
-    Delivery, DeliveryId, Error, Failure, InUnitOfWork, Inbox, Lease, LeaseRequest, LeaseToken, Leased, Orphans, OutboxStore, Receipt,
-    ReceiveOutcome, Resolution, SettleReport, Settlement, Swept, TransactOutcome, TransactionId,
+    Delivery, DeliveryId, Error, Failure, InUnitOfWork, Inbox, Lease, LeaseRequest, LeaseToken, Leased, Orphans, OutboxStore,
+    ProcessReport, Receipt, ReceiveOutcome, Resolution, SettleReport, Settlement, Swept, TransactOutcome, TransactionId,
 };
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use uuid::Uuid;
 
 /// How a call breaks down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,6 +177,14 @@ impl OutboxStore for FaultyStore {
 
     async fn resign(&self, name: &str, token: LeaseToken) -> Result<(), Error> {
         self.call("resign", self.inner.resign(name, token)).await
+    }
+
+    async fn check_in(&self, process: Uuid, report: &ProcessReport) -> Result<(), Error> {
+        self.call("check_in", self.inner.check_in(process, report)).await
+    }
+
+    async fn check_out(&self, process: Uuid) -> Result<(), Error> {
+        self.call("check_out", self.inner.check_out(process)).await
     }
 
     async fn announce(&self) -> Result<(), Error> {

@@ -1,8 +1,9 @@
--- Lists at most :limit dead letters, oldest first. A filter that is NULL takes everything.
+-- The given dead letters that are still there.
 SELECT
-  id, event_id, CONVERT(target USING utf8mb4), topic, version, CONVERT(`key` USING utf8mb4), payload, content_type, source, headers,
-  occurred_at, attempts, reason, last_error, failures, died_at, blocks
-FROM {schema}outbox_dead
-WHERE (:id IS NULL OR id = :id) AND (:target IS NULL OR target = :target) AND (:topic IS NULL OR topic = :topic)
-  AND (:key IS NULL OR `key` = :key)
-ORDER BY died_at, id LIMIT :limit
+  d.id, d.event_id, CONVERT(d.target USING utf8mb4), d.topic, d.version, CONVERT(d.`key` USING utf8mb4), d.payload,
+  d.content_type, d.source, d.headers, d.occurred_at,
+  d.attempts, d.reason, d.last_error, d.failures, d.died_at, d.blocks
+FROM JSON_TABLE(:delivery, '$[*]' COLUMNS (
+  id CHAR(32) CHARACTER SET ascii PATH '$[0]'
+)) AS chosen
+STRAIGHT_JOIN {schema}outbox_dead AS d FORCE INDEX (PRIMARY) ON d.id = UNHEX(chosen.id)

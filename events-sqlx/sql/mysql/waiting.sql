@@ -1,15 +1,16 @@
--- Lists at most :limit waiting deliveries, oldest first. A filter that is NULL takes everything.
+-- The given deliveries that still wait.
 SELECT
-  id, event_id, CONVERT(target USING utf8mb4), topic, version, CONVERT(`key` USING utf8mb4), payload, content_type, source, headers,
-  occurred_at, attempt, abandoned, last_error, failures,
+  o.id, o.event_id, CONVERT(o.target USING utf8mb4), o.topic, o.version, CONVERT(o.`key` USING utf8mb4), o.payload,
+  o.content_type, o.source, o.headers, o.occurred_at,
+  o.attempt, o.abandoned, o.last_error, o.failures,
   CASE
-    WHEN visible_at IS NULL THEN 'key'
-    WHEN visible_at <= {now} THEN 'due'
-    WHEN lease_token IS NOT NULL THEN 'leased'
+    WHEN o.visible_at IS NULL THEN 'key'
+    WHEN o.visible_at <= {now} THEN 'due'
+    WHEN o.lease_token IS NOT NULL THEN 'leased'
     ELSE 'later'
   END,
-  visible_at
-FROM {schema}outbox
-WHERE (:id IS NULL OR id = :id) AND (:target IS NULL OR target = :target) AND (:topic IS NULL OR topic = :topic)
-  AND (:key IS NULL OR `key` = :key)
-ORDER BY id LIMIT :limit
+  o.visible_at
+FROM JSON_TABLE(:delivery, '$[*]' COLUMNS (
+  id CHAR(32) CHARACTER SET ascii PATH '$[0]'
+)) AS chosen
+STRAIGHT_JOIN {schema}outbox AS o FORCE INDEX (PRIMARY) ON o.id = UNHEX(chosen.id)

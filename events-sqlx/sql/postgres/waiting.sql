@@ -1,4 +1,4 @@
--- Lists at most :limit waiting deliveries, oldest first. A filter that is NULL takes everything.
+-- The given deliveries that still wait.
 SELECT
   id, event_id, target, topic, version, key, payload, content_type, source, headers, occurred_at,
   attempt, abandoned, last_error, failures,
@@ -9,7 +9,4 @@ SELECT
     ELSE 'later'
   END,
   visible_at
-FROM {schema}outbox
-WHERE (:id::uuid IS NULL OR id = :id) AND (:target::text IS NULL OR target = :target) AND (:topic::text IS NULL OR topic = :topic)
-  AND (:key::text IS NULL OR key = :key)
-ORDER BY id LIMIT :limit
+FROM {schema}outbox WHERE id = ANY (:delivery.id::uuid[])

@@ -1,4 +1,4 @@
--- Lists at most :limit waiting deliveries, oldest first. A filter that is NULL takes everything.
+-- The given deliveries that still wait.
 SELECT
   id, event_id, target, topic, version, key, payload, content_type, source, headers, occurred_at,
   attempt, abandoned, last_error, failures,
@@ -9,7 +9,4 @@ SELECT
     ELSE 'later'
   END,
   visible_at
-FROM {schema}outbox
-WHERE (:id IS NULL OR id = :id) AND (:target IS NULL OR target = :target) AND (:topic IS NULL OR topic = :topic)
-  AND (:key IS NULL OR key = :key)
-ORDER BY id LIMIT :limit
+FROM {schema}outbox WHERE id IN (SELECT unhex(value) FROM json_each(:delivery))

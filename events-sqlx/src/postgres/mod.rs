@@ -62,6 +62,7 @@ impl Backend for Postgres {
         Migration { version: 1, sql: include_str!("../../migrations/postgres/0001_outbox.sql") },
         Migration { version: 2, sql: include_str!("../../migrations/postgres/0002_inbox.sql") },
         Migration { version: 3, sql: include_str!("../../migrations/postgres/0003_transactions.sql") },
+        Migration { version: 4, sql: include_str!("../../migrations/postgres/0004_operations.sql") },
     ];
     const SOURCES: Sources = for_all_statements!(sources!("postgres"));
     const DIALECT: Dialect = Dialect {

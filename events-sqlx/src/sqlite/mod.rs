@@ -58,6 +58,7 @@ impl Backend for Sqlite {
         Migration { version: 1, sql: include_str!("../../migrations/sqlite/0001_outbox.sql") },
         Migration { version: 2, sql: include_str!("../../migrations/sqlite/0002_inbox.sql") },
         Migration { version: 3, sql: include_str!("../../migrations/sqlite/0003_transactions.sql") },
+        Migration { version: 4, sql: include_str!("../../migrations/sqlite/0004_operations.sql") },
     ];
 
     const SOURCES: Sources = for_all_statements!(sources!("sqlite"));

@@ -23,6 +23,7 @@ pub mod upcasts;
 pub mod settings;
 pub mod endings;
 pub mod leads;
+pub mod console;
 pub mod publish_only;
 
 use std::{future::Future, time::Duration};

@@ -1,0 +1,2 @@
+-- The process is gone.
+DELETE FROM {schema}outbox_process WHERE id = :process

@@ -1,0 +1,2 @@
+-- What time it is, in microseconds after the Unix epoch.
+SELECT {micros}

@@ -1,0 +1,13 @@
+-- How much waits for one target, counted to :most of what is due and :most of what is not: due, leased, later; and how long the first of them
+-- has been due, in microseconds.
+SELECT
+  (SELECT count(*) FROM (
+    SELECT 1 AS one FROM {schema}outbox WHERE target = :target AND visible_at <= (SELECT {now}) LIMIT :most
+  ) AS due)::bigint,
+  coalesce(sum(CASE WHEN ahead.leased = 1 THEN 1 ELSE 0 END), 0)::bigint,
+  coalesce(sum(CASE WHEN ahead.leased = 0 THEN 1 ELSE 0 END), 0)::bigint,
+  (extract(epoch FROM (SELECT {now})) * 1000000)::bigint - (SELECT (extract(epoch FROM min(visible_at)) * 1000000)::bigint FROM {schema}outbox WHERE target = :target AND visible_at <= (SELECT {now}))
+FROM (
+  SELECT CASE WHEN lease_token IS NULL THEN 0 ELSE 1 END AS leased
+  FROM {schema}outbox WHERE target = :target AND visible_at > (SELECT {now}) ORDER BY visible_at LIMIT :most
+) AS ahead

@@ -1,0 +1,8 @@
+-- Looks at the next :window dead letters, oldest first, from :from to :until, after :after if that died at :from too; tells which are meant.
+SELECT id, (extract(epoch FROM died_at) * 1000000)::bigint, (
+  (:target::text IS NULL OR target = :target) AND (:topic::text IS NULL OR topic = :topic) AND (:key::text IS NULL OR key = :key) AND (:reason::text IS NULL OR reason = :reason)
+  AND (:error::text IS NULL OR strpos(last_error, :error) > 0)
+)::integer::bigint
+FROM {schema}outbox_dead
+WHERE died_at >= (timestamptz 'epoch' + :from::bigint * interval '1 microsecond') AND died_at <= (timestamptz 'epoch' + :until::bigint * interval '1 microsecond') AND (died_at > (timestamptz 'epoch' + :from::bigint * interval '1 microsecond') OR id > :after)
+ORDER BY died_at, id LIMIT :window

@@ -1,0 +1,2 @@
+-- The oldest delivery.
+SELECT id FROM {schema}outbox ORDER BY id LIMIT 1

@@ -1,0 +1,2 @@
+-- The indexes there are.
+SELECT name FROM sqlite_master WHERE type = 'index'

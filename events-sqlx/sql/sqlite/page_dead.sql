@@ -1,0 +1,8 @@
+-- Looks at the next :window dead letters, oldest first, from :from to :until, after :after if that died at :from too; tells which are meant.
+SELECT id, died_at * 1000, (
+  (:target IS NULL OR target = :target) AND (:topic IS NULL OR topic = :topic) AND (:key IS NULL OR key = :key) AND (:reason IS NULL OR reason = :reason)
+  AND (:error IS NULL OR instr(last_error, :error) > 0)
+)
+FROM {schema}outbox_dead
+WHERE died_at >= :from / 1000 AND died_at <= :until / 1000 AND (died_at > :from / 1000 OR id > :after)
+ORDER BY died_at, id LIMIT :window
