@@ -14,7 +14,8 @@ pub(crate) struct Database {
 
 impl Database {
     pub(crate) async fn connect(named: &Named) -> anyhow::Result<Self> {
-        let console = Console::connect(&named.url, named.schema.as_deref()).await.with_context(|| format!("the database `{}`", named.name))?;
+        let console =
+            Console::connect(&named.url, named.schema.as_deref()).await.with_context(|| format!("the database `{}`", named.name))?;
         Ok(Self { name: named.name.clone(), console })
     }
 }

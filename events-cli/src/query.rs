@@ -12,8 +12,8 @@ pub(crate) fn time_or_age(text: &str) -> Result<OffsetDateTime, String> {
     if let Ok(time) = OffsetDateTime::parse(text, &Rfc3339) {
         return Ok(time);
     }
-    let age: Duration =
-        humantime::parse_duration(text).map_err(|_| format!("`{text}` is no time; say `2026-11-22T08:00:00Z`, or how long ago it was: `2h`"))?;
+    let age: Duration = humantime::parse_duration(text)
+        .map_err(|_| format!("`{text}` is no time; say `2026-11-22T08:00:00Z`, or how long ago it was: `2h`"))?;
     OffsetDateTime::now_utc().checked_sub(age.try_into().unwrap_or(time::Duration::MAX)).ok_or_else(|| format!("`{text}` is too long ago"))
 }
 

@@ -119,6 +119,23 @@ impl Console {
         self.0.dead(filter, order, after).await
     }
 
+    /// How many dead letters `filter` takes, whatever its limit. It looks at all of them.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn count_dead(&self, filter: &Filter) -> Result<u64, Error> {
+        let filter = filter.clone().limit(act::BATCH);
+        let (mut many, mut after) = (0, None);
+        loop {
+            let page = self.0.dead_ids(&filter, after).await?;
+            many += page.rows.len() as u64;
+            after = page.next;
+            if after.is_none() {
+                return Ok(many);
+            }
+        }
+    }
+
     /// Everything that the database knows about one event.
     ///
     /// # Errors
