@@ -1,8 +1,13 @@
 //! What the command says of itself: logs, metrics, health.
 
+use crate::dashboard::Access;
 use crate::databases::Database;
 use anyhow::Context;
-use axum::{Router, extract::State, http::StatusCode, http::header::CONTENT_TYPE, response::IntoResponse, routing::get};
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header::CONTENT_TYPE};
+use axum::middleware::Next;
+use axum::response::IntoResponse;
+use axum::{Router, routing::get};
 use events_core::{Outboxes, RelayOptions};
 use events_sqlx::Overview;
 use metrics::gauge;
@@ -145,6 +150,18 @@ pub(crate) fn router(metrics: PrometheusHandle, health: Health) -> Router {
         .route("/live", get(async || "alive\n"))
         .route("/ready", get(ready))
         .with_state(Served { metrics, health })
+}
+
+/// As `routes`, but metrics are only for those who may see the dashboard. Health says nothing that a stranger could use.
+pub(crate) fn guarded(routes: Router, access: &Access) -> Router {
+    let access = access.clone();
+    routes.layer(axum::middleware::from_fn(move |request: Request, next: Next| {
+        let access = access.clone();
+        async move {
+            let open = request.uri().path() != "/metrics";
+            if open || access.allows(request.headers()) { next.run(request).await } else { StatusCode::UNAUTHORIZED.into_response() }
+        }
+    }))
 }
 
 async fn ready(State(served): State<Served>) -> impl IntoResponse {
