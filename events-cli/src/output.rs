@@ -173,7 +173,7 @@ mod tests {
         let mut table = Table::new(&["target", "due"]);
         table.row(["出票".to_owned(), "1,200".to_owned()]);
         table.row(["a\u{1b}[31mb\nc".to_owned(), "7".to_owned()]);
-        assert_eq!(table.lines(), ["target     due", "出票     1,200", "a [31mb c    7"]);
+        assert_eq!(table.lines(), ["target       due", "出票       1,200", "a [31mb c      7"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::Error;
 use crate::engine::Engine;
 use crate::retry::around;
 use crate::stats::count;
+use crate::targets::{TRANSPORT, TargetKind};
 use std::sync::{Arc, atomic::Ordering};
 
 /// How many keys are looked at in one call, and how many such calls one round of the loop makes.
@@ -51,7 +52,11 @@ impl Engine {
         // A renamed delivery that an older process had under way does not free its key under the new name: all keys, then.
         self.sweep(if self.renamed.is_empty() { sweeps } else { usize::MAX }).await?;
         let known: Vec<Arc<str>> = self.lane_of.keys().cloned().collect();
-        let orphans = self.bounded("counting orphaned deliveries", self.store.orphans(&known)).await?;
+        let mut orphans = self.bounded("counting orphaned deliveries", self.store.orphans(&known)).await?;
+        // A relay without handlers is not where anybody expects them.
+        if !self.lanes.iter().any(|lane| matches!(lane.target.kind, TargetKind::Handler(_))) {
+            orphans.retain(|orphan| orphan.target.starts_with(TRANSPORT));
+        }
         for orphan in &orphans {
             tracing::warn!(
                 target_name = orphan.target,

@@ -16,7 +16,8 @@ use time::OffsetDateTime;
 const SAMPLES: usize = 60;
 
 /// The upper bounds of the classes in which latencies are counted, in milliseconds; a last class has what takes longer.
-pub const LATENCY_BOUNDS: [u64; 13] = [5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000, 60_000, 600_000, 3_600_000];
+pub const LATENCY_BOUNDS: [u64; 16] =
+    [5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000, 1_800_000, 3_600_000];
 const CLASSES: usize = LATENCY_BOUNDS.len() + 1;
 
 /// What a process says about itself.

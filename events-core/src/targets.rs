@@ -6,6 +6,9 @@ use crate::registry_builder::RegistryBuilder;
 use crate::{BuildError, Phase, RetryPolicy, Transport, TwoPhaseTransport};
 use std::{sync::Arc, time::Duration};
 
+/// What the name of a transport's target begins with.
+pub(crate) const TRANSPORT: &str = "transport:";
+
 /// How many calls of a handler run at once, unless it says otherwise.
 const CONCURRENCY: usize = 16;
 /// How long one handler call or transport batch may take, unless it says otherwise.
@@ -55,7 +58,7 @@ impl RegistryBuilder {
             })
             .collect();
         for transport in &self.transports {
-            let name: Arc<str> = Arc::from(format!("transport:{}", transport.name()));
+            let name: Arc<str> = Arc::from(format!("{TRANSPORT}{}", transport.name()));
             let is_two_phase = self.two_phase.iter().any(|other| other.name() == transport.name());
             if is_two_phase || targets.iter().any(|target| target.name == name) {
                 problems.push(BuildError::DuplicateTransport { name: transport.name().to_owned() });

@@ -159,9 +159,10 @@ fn lines(report: &Report) -> Vec<String> {
     if let Some(about) = overview.about.filter(|about| *about >= most) {
         lines.push(format!("about {} deliveries in all, by the database's statistics", grouped(about)));
     }
+    let processes = if report.processes == 1 { "1 process".to_owned() } else { format!("{} processes", report.processes) };
     lines.push(format!(
-        "{} processes; in the last minute, each second: {:.1} published, {:.1} delivered, {:.1} retried, {:.1} given up",
-        report.processes, rates.published, rates.delivered, rates.retried, rates.dead
+        "{processes}; in the last minute, each second: {:.1} published, {:.1} delivered, {:.1} retried, {:.1} given up",
+        rates.published, rates.delivered, rates.retried, rates.dead
     ));
     if let Some(p50) = rates.latency_p50 {
         let p99 = rates.latency_p99.map_or_else(|| "over an hour".to_owned(), |p99| span(Duration::from_millis(p99)));

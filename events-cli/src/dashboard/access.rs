@@ -157,7 +157,7 @@ impl FromRequest<Shared> for Verified {
 /// The form in which a person types the token.
 pub(super) async fn login_form(State(dashboard): State<Shared>, visit: Visit) -> Response {
     if !matches!(dashboard.access, Access::Token(_)) {
-        return (StatusCode::SEE_OTHER, [(LOCATION, format!("{}/", dashboard.base))]).into_response();
+        return (StatusCode::SEE_OTHER, [(LOCATION, visit.home().to_owned())]).into_response();
     }
     super::page::login(&visit, None)
 }
@@ -173,7 +173,7 @@ pub(super) async fn login(State(dashboard): State<Shared>, visit: Visit, form: V
     }
     let value = dashboard.seal.login(OffsetDateTime::now_utc());
     let cookie = super::cookies::set(&visit, LOGIN_COOKIE, &value, super::seal::LOGIN);
-    (StatusCode::SEE_OTHER, [(LOCATION, format!("{}/", dashboard.base)), (SET_COOKIE, cookie)]).into_response()
+    (StatusCode::SEE_OTHER, [(LOCATION, visit.home().to_owned()), (SET_COOKIE, cookie)]).into_response()
 }
 
 /// Forgets who it was.

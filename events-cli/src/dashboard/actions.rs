@@ -160,8 +160,9 @@ pub(super) async fn settings(State(dashboard): State<Shared>, visit: Visit, head
         let referer: Uri = headers.get(REFERER)?.to_str().ok()?.parse().ok()?;
         Some(referer.path_and_query()?.as_str().to_owned())
     };
-    let is_ours = |path: &String| path.starts_with(&format!("{}/", dashboard.base)) && !path.starts_with("//") && !path.contains('\\');
-    let to = here().filter(is_ours).unwrap_or_else(|| format!("{}/", dashboard.base));
+    let within = |path: &str| path == visit.home() || path.starts_with(&format!("{}/", dashboard.base));
+    let is_ours = |path: &String| within(path) && !path.starts_with("//") && !path.contains('\\');
+    let to = here().filter(is_ours).unwrap_or_else(|| visit.home().to_owned());
     (StatusCode::SEE_OTHER, [(LOCATION, to), (SET_COOKIE, cookies::set(&visit, choice.0, choice.1, CHOICE))]).into_response()
 }
 

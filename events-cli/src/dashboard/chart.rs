@@ -6,7 +6,7 @@ use askama::Template;
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 180.0;
 /// Room for the labels of the axes.
-const LEFT: f64 = 52.0;
+const LEFT: f64 = 62.0;
 const BOTTOM: f64 = 22.0;
 const TOP: f64 = 8.0;
 /// More lines than this nobody can tell apart.
@@ -38,6 +38,8 @@ pub(super) struct Chart {
 struct Drawn {
     name: String,
     path: String,
+    /// The point of a line that has only one.
+    only: Option<(f64, f64)>,
     last: String,
 }
 
@@ -61,6 +63,7 @@ impl Chart {
         let drawn = lines.iter().map(|line| Drawn {
             name: line.name.clone(),
             path: line.points.iter().map(|(at, value)| format!("{:.1},{:.1}", x(*at), y(*value))).collect::<Vec<_>>().join(" "),
+            only: if let [(at, value)] = &*line.points { Some((x(*at), y(*value))) } else { None },
             last: line.points.last().map_or_else(|| "–".to_owned(), |(_, value)| unit(*value)),
         });
         let grid = [0.0, 0.5, 1.0].map(|share| (y(top * share), unit(top * share)));

@@ -12,5 +12,5 @@ pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
 /// What sets a cookie for so many seconds; only this site's pages get it back, and no script.
 pub(super) fn set(visit: &Visit, name: &str, value: &str, seconds: i64) -> String {
     let secure = if visit.is_https { "; Secure" } else { "" };
-    format!("{name}={value}; Path={}/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}", visit.base)
+    format!("{name}={value}; Path={}; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}", visit.home())
 }

@@ -130,7 +130,7 @@ pub fn router(dashboard: Dashboard) -> Router {
         .route("/d/{database}/act", post(actions::act))
         .route("/logout", post(access::logout))
         .fallback(actions::nothing)
-        .route_layer(from_fn_with_state(Arc::clone(&inner), access::guard));
+        .layer(from_fn_with_state(Arc::clone(&inner), access::guard));
     Router::new()
         .route("/login", get(access::login_form).post(access::login))
         .route("/settings", post(actions::settings))

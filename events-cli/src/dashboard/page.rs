@@ -53,6 +53,11 @@ impl Visit {
         }
     }
 
+    /// The address of the first page.
+    pub(super) fn home(&self) -> &str {
+        if self.base.is_empty() { "/" } else { &self.base }
+    }
+
     /// The visit that the outermost layer has begun.
     pub(super) fn within(extensions: &Extensions, headers: &HeaderMap, dashboard: &Shared) -> Self {
         extensions.get::<Self>().cloned().unwrap_or_else(|| Self::of(headers, dashboard))

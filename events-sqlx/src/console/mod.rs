@@ -172,7 +172,10 @@ impl Console {
         actor: &str,
         progress: &mut (dyn FnMut(u64) + Send),
     ) -> Result<u64, Error> {
-        let filter = filter.clone().limit(act::BATCH);
+        let mut filter = filter.clone().limit(act::BATCH);
+        // What is redriven may die again at once. It is not meant a second time, or this would never end.
+        let now = self.0.now().await?;
+        filter.until = Some(filter.until.map_or(now, |until| until.min(now)));
         let (mut done, mut after) = (0, None);
         loop {
             let page = self.0.dead_ids(&filter, after).await?;

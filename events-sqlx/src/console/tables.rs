@@ -10,6 +10,7 @@ use crate::{DeadLetter, Filter, Waiting, inspect};
 use async_trait::async_trait;
 use events_core::{DeliveryId, Error, EventId, Relay};
 use std::sync::Arc;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// What a console needs of a database.
@@ -19,6 +20,7 @@ pub(crate) trait Tables: Send + Sync {
     async fn schema_version(&self) -> Result<SchemaVersion, Error>;
     async fn migrate(&self) -> Result<i64, Error>;
     fn migrations_as_sql(&self) -> String;
+    async fn now(&self) -> Result<OffsetDateTime, Error>;
     async fn overview(&self, most: u32) -> Result<Overview, Error>;
     async fn waiting(&self, filter: &Filter, after: Option<Cursor>) -> Result<Page<Waiting>, Error>;
     async fn dead(&self, filter: &Filter, order: Order, after: Option<Cursor>) -> Result<Page<DeadLetter>, Error>;
@@ -101,6 +103,11 @@ impl<DB: Backend> Tables for TablesOf<DB> {
 
     fn migrations_as_sql(&self) -> String {
         migrations_in::<DB>(self.schema())
+    }
+
+    async fn now(&self) -> Result<OffsetDateTime, Error> {
+        let micros = reading!(self, "asking what time it is", |conn, terms| pages::now::<DB>(conn, terms))?;
+        Ok(OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000).unwrap_or(OffsetDateTime::UNIX_EPOCH))
     }
 
     async fn overview(&self, most: u32) -> Result<Overview, Error> {
