@@ -1,9 +1,11 @@
 //! What the loops, the workers and the committers of a relay share.
 
 use crate::depth::Depth;
+use crate::instrument::PublishedAt;
 use crate::lane::{InFlight, Lane};
 use crate::leadership::Leadership;
 use crate::leases::Leases;
+use crate::meter::Meter;
 use crate::reception::Reception;
 use crate::settler::{Pending, Settler};
 use crate::stats::{Counters, Health};
@@ -48,6 +50,7 @@ pub(crate) struct Engine {
     /// How far back the scanner looks.
     pub(crate) depth: Mutex<Depth>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) meter: Meter,
     pub(crate) scanner_health: Arc<Health>,
     pub(crate) settler_health: Arc<Health>,
     pub(crate) heartbeat_health: Arc<Health>,
@@ -101,8 +104,9 @@ impl Engine {
     /// Queues a settlement.
     pub(crate) fn settle(&self, flight: InFlight, outcome: Outcome) {
         let InFlight { delivery, source, holds } = flight;
+        let published = Some(PublishedAt::of(&delivery.envelope));
         let settlement = Settlement { lease: delivery.lease, target: delivery.target, key: delivery.envelope.key.clone(), outcome };
-        self.settler.push(Pending { settlement, source, holds: Some(holds) });
+        self.settler.push(Pending { settlement, source, published, holds: Some(holds) });
     }
 
     /// A database call with the limit that every loop's calls have.
