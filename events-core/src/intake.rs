@@ -101,7 +101,8 @@ enum Answer {
 impl Intake {
     pub(crate) fn new(subscribed: Subscribed, outbox: &str, counters: &Arc<Counters>) -> Self {
         let Subscribed { group, handlers, subscription } = subscribed;
-        let member = |handler: &'static HandlerDescriptor| Member { handler, calls: CallMeter::of(outbox, handler.name, Arc::clone(counters)) };
+        let member =
+            |handler: &'static HandlerDescriptor| Member { handler, calls: CallMeter::of(outbox, handler.name, Arc::clone(counters)) };
         Self {
             group,
             handlers: handlers.into_iter().map(member).collect(),
@@ -217,7 +218,8 @@ impl Reception {
     /// Calls all handlers of the group for an event. Those that have handled it are not called again, so it can come until all have.
     async fn answer(&self, intake: &Intake, envelope: &Envelope, attempt: u32) -> Answer {
         let of_topic = intake.handlers.iter().filter(|member| member.handler.event.topic == &*envelope.topic);
-        let (fitting, others): (Vec<_>, Vec<_>) = of_topic.partition(|member| member.handler.event.reads(&envelope.topic, envelope.version));
+        let (fitting, others): (Vec<_>, Vec<_>) =
+            of_topic.partition(|member| member.handler.event.reads(&envelope.topic, envelope.version));
         if fitting.is_empty() {
             return unfit(envelope, &others);
         }

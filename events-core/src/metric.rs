@@ -55,7 +55,8 @@ pub enum Unit {
 /// ```text
 /// PrometheusBuilder::new().set_buckets_for_metric(Matcher::Prefix("outbox_".into()), events_core::metric::BUCKETS)
 /// ```
-pub const BUCKETS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0];
+pub const BUCKETS: &[f64] =
+    &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0];
 
 macro_rules! metrics {
     ($($name:ident = $text:literal, $kind:ident in $unit:ident by [$($label:literal),*]: $help:literal;)+) => {
