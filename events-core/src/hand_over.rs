@@ -4,7 +4,7 @@ use crate::dispatcher::Verdict;
 use crate::engine::Engine;
 use crate::instrument::Stopwatch;
 use crate::lane::{Holds, InFlight, Lane, Room, Source};
-use crate::meter::Topics;
+use crate::meter::Uncounted;
 use crate::options::MEMORY_UNIT;
 use crate::{Collected, Delivery, DeliveryId, Envelope, Error, Lease, LeaseToken, Outcome, Relay};
 use std::sync::Arc;
@@ -19,14 +19,14 @@ impl Relay {
     /// An event is not declared.
     pub fn plan(&self, events: Vec<Collected>) -> Result<HandOver, Error> {
         let engine = &self.0;
-        let (watch, mut topics) = (Stopwatch::start(), Topics::default());
+        let (watch, mut uncounted) = (Stopwatch::start(), Uncounted::default());
         let token = LeaseToken::fresh();
         let mut planned = Vec::with_capacity(events.len());
         let mut two_phase: Vec<(usize, Vec<Arc<Envelope>>)> = Vec::new();
         for event in events {
             let route = engine.registry.route(&event.envelope.topic, event.envelope.version)?;
             let delay = event.delay();
-            topics.push(&event.envelope.topic);
+            uncounted.push(&event.envelope);
             if let Some(index) = route.two_phase {
                 if !delay.is_zero() {
                     let transport = engine.registry.two_phase[index].name().to_owned();
@@ -56,7 +56,7 @@ impl Relay {
                 });
             }
         }
-        Ok(HandOver { engine: Arc::clone(engine), planned, two_phase, begun: Instant::now(), watch, topics })
+        Ok(HandOver { engine: Arc::clone(engine), planned, two_phase, begun: Instant::now(), watch, uncounted })
     }
 
     /// Delivers events to all their targets at once, without storing them: no retry, no second chance.
@@ -143,7 +143,7 @@ pub struct HandOver {
     pub(crate) two_phase: Vec<(usize, Vec<Arc<Envelope>>)>,
     begun: Instant,
     watch: Stopwatch,
-    topics: Topics,
+    uncounted: Uncounted,
 }
 
 impl HandOver {
@@ -160,8 +160,8 @@ impl HandOver {
 
     /// Hands the committed deliveries to the relay. Never waits, so that no cancellation can come between COMMIT and hand-over.
     pub fn hand_over(self) {
-        let Self { engine, planned, begun, watch, topics, .. } = self;
-        engine.meter.committed(watch, &topics);
+        let Self { engine, planned, begun, watch, uncounted, .. } = self;
+        engine.meter.committed(watch, &uncounted);
         let mut overflowed = false;
         let mut leased: Vec<(usize, InFlight)> = Vec::with_capacity(planned.len());
         for Planned { delivery, delay, lane, room, waits_for_key } in planned {

@@ -1,6 +1,7 @@
 //! What is counted, and where: each thing that happens has one method here, which adds to the [`Stats`](crate::Stats) of this process and to
 //! the metrics of its recorder.
 
+use crate::Envelope;
 use crate::instrument::{Counter, Gauge, Histogram, PublishedAt, Stopwatch};
 use crate::lane::Source;
 use crate::metric;
@@ -57,10 +58,10 @@ impl Meter {
         self.checked.add(1);
     }
 
-    /// A unit of work has committed, with events of these topics.
-    pub(crate) fn committed(&self, watch: Stopwatch, topics: &Topics) {
+    /// A unit of work has committed, with these events.
+    pub(crate) fn committed(&self, watch: Stopwatch, events: &Uncounted) {
         self.commit.record(watch);
-        for topic in topics.each() {
+        for topic in events.topics() {
             if let Some(published) = self.published.get(topic) {
                 published.add(1);
             }
@@ -73,22 +74,20 @@ impl Meter {
     }
 }
 
-/// The topics of the events of one unit of work, with repetitions; nothing without the feature.
+/// The events of one unit of work, until they are counted; nothing without the feature.
 #[derive(Default)]
-pub(crate) struct Topics(#[cfg(feature = "metrics")] Vec<std::borrow::Cow<'static, str>>);
+pub(crate) struct Uncounted(#[cfg(feature = "metrics")] Vec<Arc<Envelope>>);
 
-#[cfg_attr(not(feature = "metrics"), allow(clippy::unused_self, reason = "without the feature there is nothing to tell"))]
-impl Topics {
-    pub(crate) fn push(&mut self, topic: &std::borrow::Cow<'static, str>) {
+#[cfg_attr(not(feature = "metrics"), allow(clippy::unused_self, unused_variables, reason = "without the feature there is nothing to tell"))]
+impl Uncounted {
+    pub(crate) fn push(&mut self, envelope: &Arc<Envelope>) {
         #[cfg(feature = "metrics")]
-        self.0.push(topic.clone());
-        #[cfg(not(feature = "metrics"))]
-        let _ = topic;
+        self.0.push(Arc::clone(envelope));
     }
 
-    fn each(&self) -> impl Iterator<Item = &str> {
+    fn topics(&self) -> impl Iterator<Item = &str> {
         #[cfg(feature = "metrics")]
-        return self.0.iter().map(|topic| &**topic);
+        return self.0.iter().map(|envelope| &*envelope.topic);
         #[cfg(not(feature = "metrics"))]
         std::iter::empty()
     }

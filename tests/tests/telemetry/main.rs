@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod counts;
+mod deploy;
+mod names;
 mod recorder;
 mod spans;
 mod traces;
