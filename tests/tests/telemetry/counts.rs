@@ -3,11 +3,11 @@
 use crate::recorder::Recorder;
 use events_core::metric::{ALL, BACKLOG, BLOCKED_KEYS, DEAD_LETTERS, Metric, OLDEST_AGE, ORPHANED, Unit};
 use events_core::test_kit::{Fault, Faults, ScriptedTransport, wait_until};
-use events_core::{DomainEvent, Envelope, EventId, Headers, Outcome, RelayOptions};
+use events_core::{DomainEvent, Envelope, Error, EventId, Headers, Outcome, RelayOptions};
 use events_sqlx::sqlite::UnitOfWork;
-use events_tests::events::{Booked, Sent, note, pick};
+use events_tests::events::{Booked, Noted, Sent, note, pick};
 use events_tests::post::Post;
-use events_tests::{Broken, FaultyStore, HalfMemory, OnSqlite, Scene, Troubles};
+use events_tests::{Broken, FaultyStore, HalfMemory, OnSqlite, Scene, Troubles, kind_of};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,10 +77,18 @@ async fn what_rolls_back_is_not_counted_as_published() {
     let scene = Scene::<OnSqlite>::new().await;
     let outbox = scene.timeless().await.handler::<note>().start_idle().await.unwrap();
     let rolled_back = outbox.run(async |uow: &mut UnitOfWork| -> anyhow::Result<()> {
-        uow.publish(events_tests::events::Noted { n: 1 })?;
+        uow.publish(Noted { n: 1 })?;
         anyhow::bail!("no")
     });
     assert!(rolled_back.await.is_err());
+    // At the last moment, when everything was planned.
+    let ended = outbox.run(async |uow: &mut UnitOfWork| -> anyhow::Result<()> {
+        uow.publish(Noted { n: 2 })?;
+        sqlx::query("ROLLBACK").execute(uow.conn()).await?;
+        Ok(())
+    });
+    let error = ended.await.unwrap_err();
+    assert!(matches!(kind_of(&error), Error::TransactionEnded { .. }), "{error}");
     assert_eq!(recorder.not_zero(), BTreeMap::new());
 }
 
