@@ -4,6 +4,7 @@
 mod counts;
 mod deploy;
 mod names;
+mod prometheus;
 mod recorder;
 mod spans;
 mod traces;
