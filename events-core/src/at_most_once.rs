@@ -3,7 +3,6 @@
 use crate::dispatcher::{Verdict, is_too_new};
 use crate::engine::Engine;
 use crate::lane::Lane;
-use crate::stats::count;
 use crate::store::DeadReason;
 use crate::targets::TargetKind;
 use crate::{Delivery, Failure, Lease, Outcome, retry::around};
@@ -57,7 +56,7 @@ impl Engine {
         match self.bounded("writing down that a call begins", self.store.remember(lease, failures)).await {
             Ok(held) => Some(held),
             Err(error) => {
-                count(&self.counters.store_errors, 1);
+                self.meter.store_error();
                 tracing::warn!(error = error.report(), delivery = %lease.id, "the history of a delivery could not be written");
                 None
             }

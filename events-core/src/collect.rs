@@ -1,6 +1,6 @@
 //! Collects what a unit of work publishes, in task-local storage. Knows no store.
 
-use crate::{DomainEvent, Envelope, Error, EventId, Headers};
+use crate::{DomainEvent, Envelope, Error, EventId, Headers, spans, trace_context};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -186,6 +186,7 @@ impl Collector {
     /// The event cannot be serialized, or its payload or key is too large.
     pub fn push<E: DomainEvent>(&self, publication: Publication<E>) -> Result<EventId, Error> {
         let topic = E::TOPIC;
+        let span = spans::publish(topic).entered();
         let mut envelope = Envelope::seal(&publication.event, &self.0.source).map_err(|source| Error::Serialize { topic, source })?;
         let (size, limit) = (envelope.payload.len(), self.0.max_payload);
         if size > limit {
@@ -199,6 +200,8 @@ impl Collector {
         if envelope.key.as_ref().is_some_and(|key| key.contains('\0')) {
             return Err(Error::KeyWithNul { topic });
         }
+        trace_context::write(&mut envelope.headers);
+        spans::published(&span, envelope.id, envelope.key.is_some());
         let id = envelope.id;
         self.events().push(Collected { envelope: Arc::new(envelope), due: publication.due });
         Ok(id)

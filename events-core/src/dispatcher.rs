@@ -1,15 +1,18 @@
 //! Takes a delivery to its target: one handler call, or one batch to a transport. Bounds its time and survives its panics.
 
 use crate::handler::{HandlerCall, HandlerDescriptor, UnitCall};
-use crate::stats::{Counters, count};
+use crate::instrument::Stopwatch;
+use crate::lane::Lane;
+use crate::meter::CallMeter;
 use crate::supervise::panic_message;
 use crate::targets::Target;
 use crate::{
     BoxFuture, Context, Delivery, DeliveryError, DeliveryErrorKind, Envelope, InUnitOfWork, OutboxStore, Outcome, Registry,
-    TransactOutcome, Transport, store::DeadReason,
+    TransactOutcome, Transport, spans, store::DeadReason,
 };
 use futures_util::FutureExt;
 use std::{any::Any, future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use tracing::Instrument;
 
 /// How long a delivery waits for a newer process if this one is too old for its version.
 const VERSION_SKEW_DELAY: Duration = Duration::from_secs(30);
@@ -28,15 +31,28 @@ pub(crate) enum Verdict {
     Unknown,
 }
 
-/// One handler call.
+/// One handler call, in a span of its own.
 pub(crate) async fn call_handler(
     registry: &Registry,
     store: &dyn OutboxStore,
-    counters: &Counters,
-    target: &Target,
+    lane: &Lane,
     handler: &'static HandlerDescriptor,
     delivery: &Delivery,
 ) -> Verdict {
+    let span = spans::deliver(&lane.target, delivery);
+    let verdict = call_in_span(registry, store, lane, handler, delivery).instrument(span.clone()).await;
+    spans::ended(&span, &verdict);
+    verdict
+}
+
+async fn call_in_span(
+    registry: &Registry,
+    store: &dyn OutboxStore,
+    lane: &Lane,
+    handler: &'static HandlerDescriptor,
+    delivery: &Delivery,
+) -> Verdict {
+    let (target, meter) = (&lane.target, &lane.meter.calls);
     let envelope = &*delivery.envelope;
     if is_too_new(handler, envelope) {
         tracing::info!(
@@ -47,10 +63,10 @@ pub(crate) async fn call_handler(
     }
     let cx = Context { envelope, states: &registry.states, attempt: delivery.failed + 1, completion: None };
     let result = match handler.call {
-        HandlerCall::Plain(call) => guarded(target.timeout, counters, async { call(&cx).await }).await,
+        HandlerCall::Plain(call) => guarded(target.timeout, meter, async { call(&cx).await }).await,
         HandlerCall::InUnitOfWork { call, .. } => {
             let work = Transactional { cx: &cx, call };
-            let outcome = guarded(target.timeout, counters, async { Ok(store.transact(delivery, &work).await) }).await;
+            let outcome = guarded(target.timeout, meter, async { Ok(store.transact(delivery, &work).await) }).await;
             match outcome {
                 Ok(TransactOutcome::Settled { freed }) => return Verdict::Settled { freed },
                 Ok(TransactOutcome::LeaseLost) => return Verdict::LeaseLost,
@@ -79,10 +95,13 @@ impl InUnitOfWork for Transactional<'_> {
     }
 }
 
-/// One batch to a transport; one verdict per delivery, in order.
-pub(crate) async fn send_batch(counters: &Counters, target: &Target, transport: &dyn Transport, batch: &[&Delivery]) -> Vec<Verdict> {
+/// One batch to a transport, in a span of its own; one verdict per delivery, in order.
+pub(crate) async fn send_batch(lane: &Lane, transport: &dyn Transport, batch: &[&Delivery]) -> Vec<Verdict> {
+    let target = &lane.target;
+    let span = spans::deliver_batch(target, batch);
     let envelopes: Vec<_> = batch.iter().map(|delivery| Arc::clone(&delivery.envelope)).collect();
-    let results = match guarded(target.timeout, counters, async { Ok(transport.send(&envelopes).await) }).await {
+    let sending = guarded(target.timeout, &lane.meter.calls, async { Ok(transport.send(&envelopes).await) });
+    let results = match sending.instrument(span.clone()).await {
         Ok(results) if results.len() == batch.len() => results,
         Ok(results) => {
             let report = format!(
@@ -98,19 +117,24 @@ pub(crate) async fn send_batch(counters: &Counters, target: &Target, transport: 
             batch.iter().map(|_| Err(DeliveryError::from(report.clone()))).collect()
         }
     };
-    results.into_iter().zip(batch).map(|(result, delivery)| verdict(result, delivery, target)).collect()
+    let verdicts: Vec<_> = results.into_iter().zip(batch).map(|(result, delivery)| verdict(result, delivery, target)).collect();
+    spans::batch_ended(&span, &verdicts);
+    verdicts
 }
 
-/// Runs a target's code: at most so long, and a panic becomes an error.
+/// Runs a target's code: at most so long, and a panic becomes an error. Its time is measured.
 pub(crate) async fn guarded<T>(
     limit: Duration,
-    counters: &Counters,
+    meter: &CallMeter,
     work: impl Future<Output = Result<T, DeliveryError>>,
 ) -> Result<T, DeliveryError> {
-    match tokio::time::timeout(limit, AssertUnwindSafe(work).catch_unwind()).await {
+    let watch = Stopwatch::start();
+    let outcome = tokio::time::timeout(limit, AssertUnwindSafe(work).catch_unwind()).await;
+    meter.took(watch);
+    match outcome {
         Ok(Ok(result)) => result,
         Ok(Err(panic)) => {
-            count(&counters.handler_panics, 1);
+            meter.panicked();
             Err(format!("it panicked: {}", panic_message(&*panic)).into())
         }
         Err(_) => Err(format!("it did not finish within {limit:?}; raise `timeout` if that is too short").into()),

@@ -1,9 +1,11 @@
 //! What the loops, the workers and the committers of a relay share.
 
 use crate::depth::Depth;
+use crate::instrument::PublishedAt;
 use crate::lane::{InFlight, Lane};
 use crate::leadership::Leadership;
 use crate::leases::Leases;
+use crate::meter::Meter;
 use crate::reception::Reception;
 use crate::report::{Latencies, Samples};
 use crate::settler::{Pending, Settler};
@@ -54,6 +56,7 @@ pub(crate) struct Engine {
     pub(crate) process: Uuid,
     pub(crate) latencies: Latencies,
     pub(crate) samples: Samples,
+    pub(crate) meter: Meter,
     pub(crate) scanner_health: Arc<Health>,
     pub(crate) settler_health: Arc<Health>,
     pub(crate) heartbeat_health: Arc<Health>,
@@ -133,8 +136,9 @@ impl Engine {
         if matches!(outcome, Outcome::Delivered) {
             self.latencies.count(delivery.envelope.occurred_at);
         }
+        let published = Some(PublishedAt::of(&delivery.envelope));
         let settlement = Settlement { lease: delivery.lease, target: delivery.target, key: delivery.envelope.key.clone(), outcome };
-        self.settler.push(Pending { settlement, source, holds: Some(holds) });
+        self.settler.push(Pending { settlement, source, published, holds: Some(holds) });
     }
 
     /// A database call with the limit that every loop's calls have.

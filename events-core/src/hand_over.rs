@@ -2,9 +2,10 @@
 
 use crate::dispatcher::Verdict;
 use crate::engine::Engine;
+use crate::instrument::Stopwatch;
 use crate::lane::{Holds, InFlight, Lane, Room, Source};
+use crate::meter::Uncounted;
 use crate::options::MEMORY_UNIT;
-use crate::stats::count;
 use crate::{Collected, Delivery, DeliveryId, Envelope, Error, Lease, LeaseToken, Outcome, Relay};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,12 +19,14 @@ impl Relay {
     /// An event is not declared.
     pub fn plan(&self, events: Vec<Collected>) -> Result<HandOver, Error> {
         let engine = &self.0;
+        let (watch, mut uncounted) = (Stopwatch::start(), Uncounted::default());
         let token = LeaseToken::fresh();
         let mut planned = Vec::with_capacity(events.len());
         let mut two_phase: Vec<(usize, Vec<Arc<Envelope>>)> = Vec::new();
         for event in events {
             let route = engine.registry.route(&event.envelope.topic, event.envelope.version)?;
             let delay = event.delay();
+            uncounted.push(&event.envelope);
             if let Some(index) = route.two_phase {
                 if !delay.is_zero() {
                     let transport = engine.registry.two_phase[index].name().to_owned();
@@ -53,7 +56,7 @@ impl Relay {
                 });
             }
         }
-        Ok(HandOver { engine: Arc::clone(engine), planned, two_phase, begun: Instant::now() })
+        Ok(HandOver { engine: Arc::clone(engine), planned, two_phase, begun: Instant::now(), watch, uncounted })
     }
 
     /// Delivers events to all their targets at once, without storing them: no retry, no second chance.
@@ -139,6 +142,8 @@ pub struct HandOver {
     /// What goes to which two-phase transport.
     pub(crate) two_phase: Vec<(usize, Vec<Arc<Envelope>>)>,
     begun: Instant,
+    watch: Stopwatch,
+    uncounted: Uncounted,
 }
 
 impl HandOver {
@@ -155,28 +160,28 @@ impl HandOver {
 
     /// Hands the committed deliveries to the relay. Never waits, so that no cancellation can come between COMMIT and hand-over.
     pub fn hand_over(self) {
-        let Self { engine, planned, begun, .. } = self;
-        count(&engine.counters.published, planned.len());
-        let mut overflowed = 0;
+        let Self { engine, planned, begun, watch, uncounted, .. } = self;
+        engine.meter.committed(watch, &uncounted, planned.len());
+        let mut overflowed = false;
         let mut leased: Vec<(usize, InFlight)> = Vec::with_capacity(planned.len());
         for Planned { delivery, delay, lane, room, waits_for_key } in planned {
             match room {
                 Some(room) => {
                     let lease = engine.leases.hold(delivery.lease, begun + engine.options.lease);
-                    leased.push((lane, InFlight { delivery, source: Source::Memory, holds: Holds { _room: room, _lease: lease } }));
+                    leased.push((lane, InFlight { delivery, source: Source::Memory, holds: Holds { room, _lease: lease } }));
                 }
                 None if waits_for_key || !delay.is_zero() => {}
                 None => {
                     // Said once more: what the scanner has looked for since the reservation was not committed yet.
                     engine.lanes[lane].window_filled();
-                    overflowed += 1;
+                    if !engine.options.publish_only {
+                        engine.lanes[lane].meter.overflowed();
+                    }
+                    overflowed = true;
                 }
             }
         }
-        if overflowed > 0 {
-            if !engine.options.publish_only {
-                count(&engine.counters.overflowed, overflowed);
-            }
+        if overflowed {
             engine.look_everywhere();
         }
         engine.accept(leased);

@@ -2,7 +2,6 @@
 
 use crate::Error;
 use crate::engine::Engine;
-use crate::stats::count;
 use std::time::Instant;
 
 impl Engine {
@@ -15,7 +14,7 @@ impl Engine {
                 Ok(()) => self.heartbeat_health.succeeded(),
                 Err(error) => {
                     self.heartbeat_health.failed();
-                    count(&self.counters.store_errors, 1);
+                    self.meter.store_error();
                     tracing::warn!(error = error.report(), "leases could not be renewed; trying again");
                 }
             }

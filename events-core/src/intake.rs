@@ -6,8 +6,10 @@
 use crate::Subscription;
 use crate::dispatcher::guarded;
 use crate::handler::{HandlerCall, HandlerDescriptor};
+use crate::meter::{CallMeter, GroupMeter};
 use crate::reception::Reception;
-use crate::stats::{Health, count};
+use crate::spans;
+use crate::stats::{Counters, Health};
 use crate::{
     BoxError, BoxFuture, Context, DeliveryError, DeliveryErrorKind, Envelope, EventId, InUnitOfWork, Receipt, ReceiveOutcome, Received,
 };
@@ -23,16 +25,32 @@ use std::sync::{
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 /// How many events of one subscription are handled at once.
 const CONCURRENCY: usize = 16;
 /// How long one call of a handler may take, unless it says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// One subscription and the handlers of its group.
-pub(crate) struct Intake {
+/// A subscription, and the handlers of its group.
+pub(crate) struct Subscribed {
     group: &'static str,
     handlers: Vec<&'static HandlerDescriptor>,
+    /// Locked, so that a registry can be shared.
+    subscription: tokio::sync::Mutex<Option<Box<dyn Subscription>>>,
+}
+
+impl Subscribed {
+    pub(crate) fn new(group: &'static str, handlers: Vec<&'static HandlerDescriptor>, subscription: Box<dyn Subscription>) -> Self {
+        Self { group, handlers, subscription: tokio::sync::Mutex::new(Some(subscription)) }
+    }
+}
+
+/// One subscription and the handlers of its group, at work.
+pub(crate) struct Intake {
+    group: &'static str,
+    handlers: Vec<Member>,
+    meter: GroupMeter,
     /// Held by the loop that receives. A loop that panicked has let it go.
     subscription: tokio::sync::Mutex<Option<Box<dyn Subscription>>>,
     /// A permit per event that may be under way.
@@ -42,6 +60,12 @@ pub(crate) struct Intake {
     under_way: Mutex<JoinSet<()>>,
     in_flight: AtomicUsize,
     pub(crate) health: Arc<Health>,
+}
+
+/// A handler of a group.
+struct Member {
+    handler: &'static HandlerDescriptor,
+    calls: CallMeter,
 }
 
 /// An event in memory, with its place.
@@ -75,11 +99,15 @@ enum Answer {
 }
 
 impl Intake {
-    pub(crate) fn new(group: &'static str, handlers: Vec<&'static HandlerDescriptor>, subscription: Box<dyn Subscription>) -> Self {
+    pub(crate) fn new(subscribed: Subscribed, outbox: &str, counters: &Arc<Counters>) -> Self {
+        let Subscribed { group, handlers, subscription } = subscribed;
+        let member =
+            |handler: &'static HandlerDescriptor| Member { handler, calls: CallMeter::of(outbox, handler.name, Arc::clone(counters)) };
         Self {
             group,
-            handlers,
-            subscription: tokio::sync::Mutex::new(Some(subscription)),
+            handlers: handlers.into_iter().map(member).collect(),
+            meter: GroupMeter::of(outbox, group, Arc::clone(counters)),
+            subscription,
             places: Arc::new(Semaphore::new(CONCURRENCY)),
             lines: Mutex::default(),
             under_way: Mutex::default(),
@@ -189,21 +217,25 @@ impl Reception {
 
     /// Calls all handlers of the group for an event. Those that have handled it are not called again, so it can come until all have.
     async fn answer(&self, intake: &Intake, envelope: &Envelope, attempt: u32) -> Answer {
-        let of_topic = intake.handlers.iter().filter(|handler| handler.event.topic == &*envelope.topic);
-        let (fitting, others): (Vec<_>, Vec<_>) = of_topic.partition(|handler| handler.event.reads(&envelope.topic, envelope.version));
+        let of_topic = intake.handlers.iter().filter(|member| member.handler.event.topic == &*envelope.topic);
+        let (fitting, others): (Vec<_>, Vec<_>) =
+            of_topic.partition(|member| member.handler.event.reads(&envelope.topic, envelope.version));
         if fitting.is_empty() {
             return unfit(envelope, &others);
         }
         let (mut again, mut hopeless) = (None, None);
-        for handler in fitting {
-            match self.receive(handler, envelope, attempt).await {
-                Ok(()) => {}
+        for member in fitting {
+            let span = spans::receive(intake.group, member.handler.name, envelope, attempt);
+            let received = self.receive(intake, member, envelope, attempt).instrument(span.clone()).await;
+            spans::received(&span, &received);
+            match received {
+                Ok(_) => {}
                 Err(error) => {
                     let place = match error.kind() {
                         DeliveryErrorKind::Terminal | DeliveryErrorKind::Undecodable => &mut hopeless,
                         DeliveryErrorKind::Retryable(_) | DeliveryErrorKind::Unavailable => &mut again,
                     };
-                    place.get_or_insert_with(|| format!("`{}`: {}", handler.name, error.report()));
+                    place.get_or_insert_with(|| format!("`{}`: {}", member.handler.name, error.report()));
                 }
             }
         }
@@ -214,7 +246,9 @@ impl Reception {
         }
     }
 
-    async fn receive(&self, handler: &'static HandlerDescriptor, envelope: &Envelope, attempt: u32) -> Result<(), DeliveryError> {
+    /// Calls a handler, unless it has handled the event before; returns which of the two it was, in a word.
+    async fn receive(&self, intake: &Intake, member: &Member, envelope: &Envelope, attempt: u32) -> Result<&'static str, DeliveryError> {
+        let handler = member.handler;
         let cx = Context { envelope, states: &self.registry.states, attempt, completion: None };
         let timeout = handler.options.timeout.unwrap_or(TIMEOUT);
         let call = Call { cx: &cx, call: handler.call };
@@ -223,22 +257,25 @@ impl Reception {
             let event = handler.dedupe.map_or(Ok(envelope.id), |identity| identity(envelope).map(|text| EventId::of_identity(&text)))?;
             Ok(self.inbox.receive(&Receipt { consumer: handler.name, event }, &call).await)
         };
-        match guarded(timeout, &self.counters, received).await? {
-            ReceiveOutcome::Handled => count(&self.counters.received, 1),
-            ReceiveOutcome::Duplicate => {
-                count(&self.counters.duplicates, 1);
-                tracing::debug!(handler = handler.name, id = %envelope.id, "an event was received again; it has had its effect");
+        match guarded(timeout, &member.calls, received).await? {
+            ReceiveOutcome::Handled => {
+                intake.meter.received();
+                Ok("handled")
             }
-            ReceiveOutcome::Failed(error) => return Err(error),
-            ReceiveOutcome::Unknown => return Err("the connection was lost during COMMIT; the inbox will tell".into()),
+            ReceiveOutcome::Duplicate => {
+                intake.meter.duplicate();
+                tracing::debug!(handler = handler.name, id = %envelope.id, "an event was received again; it has had its effect");
+                Ok("duplicate")
+            }
+            ReceiveOutcome::Failed(error) => Err(error),
+            ReceiveOutcome::Unknown => Err("the connection was lost during COMMIT; the inbox will tell".into()),
         }
-        Ok(())
     }
 }
 
 /// What becomes of an event that no handler of the group takes in this version.
-fn unfit(envelope: &Envelope, others: &[&&'static HandlerDescriptor]) -> Answer {
-    match others.iter().map(|handler| handler.event.version).max() {
+fn unfit(envelope: &Envelope, others: &[&Member]) -> Answer {
+    match others.iter().map(|member| member.handler.event.version).max() {
         // A subscription may be wider than its handlers.
         None => Answer::Ack,
         Some(known) if envelope.version > known => Answer::Nack(

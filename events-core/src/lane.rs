@@ -1,6 +1,7 @@
 //! The deliveries of one target in memory: what waits, how many run, and whether the target is paused.
 
 use crate::leases::HeldLease;
+use crate::meter::TargetMeter;
 use crate::targets::Target;
 use crate::{Delivery, retry::around};
 use std::collections::VecDeque;
@@ -42,24 +43,26 @@ pub(crate) struct InFlight {
 
 /// The room of a delivery in memory, and its lease.
 pub(crate) struct Holds {
-    pub(crate) _room: Room,
+    pub(crate) room: Room,
     pub(crate) _lease: HeldLease,
 }
 
 /// A place in a lane, from reservation to settlement.
 pub(crate) struct Room {
-    lane: Arc<Lane>,
+    pub(crate) lane: Arc<Lane>,
     _memory: Option<OwnedSemaphorePermit>,
 }
 
 impl Drop for Room {
     fn drop(&mut self) {
         self.lane.held.fetch_sub(1, AcqRel);
+        self.lane.meter.left();
     }
 }
 
 pub(crate) struct Lane {
     pub(crate) target: Target,
+    pub(crate) meter: TargetMeter,
     /// Deliveries that have room: reserved, waiting, running or being settled.
     held: AtomicUsize,
     /// How many of them may come from memory.
@@ -104,9 +107,10 @@ enum Breaker {
 }
 
 impl Lane {
-    pub(crate) fn new(target: Target, hand_over: usize, max_window: usize) -> Self {
+    pub(crate) fn new(target: Target, meter: TargetMeter, hand_over: usize, max_window: usize) -> Self {
         Self {
             target,
+            meter,
             held: AtomicUsize::new(0),
             hand_over,
             max_window: max_window.max(FIRST_WINDOW),
@@ -130,6 +134,7 @@ impl Lane {
             return None;
         }
         let room = Room { lane: Arc::clone(self), _memory: Some(memory) };
+        self.meter.entered();
         // The room counts itself out again if there turns out to be none.
         if self.held.fetch_add(1, AcqRel) < self.hand_over {
             return Some(room);
@@ -141,6 +146,7 @@ impl Lane {
     /// Room for a delivery that the scanner leased; the appetite has bounded their number.
     pub(crate) fn room(self: &Arc<Self>) -> Room {
         self.held.fetch_add(1, AcqRel);
+        self.meter.entered();
         Room { lane: Arc::clone(self), _memory: None }
     }
 
@@ -239,6 +245,9 @@ impl Lane {
         let mut state = self.state();
         let was_paused = matches!(state.breaker, Breaker::Paused { .. });
         state.breaker = Breaker::Closed;
+        if was_paused {
+            self.meter.resumed();
+        }
         was_paused
     }
 
@@ -254,6 +263,7 @@ impl Lane {
         };
         let pause_now = around(pause);
         state.breaker = Breaker::Paused { until: now + pause_now, pause };
+        self.meter.paused();
         Some((pause_now, state.waiting.drain(..).collect()))
     }
 

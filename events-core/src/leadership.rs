@@ -3,7 +3,6 @@
 //! It saves work and is no lock: who leads late does no harm, because every delivery still has a lease of its own.
 
 use crate::engine::Engine;
-use crate::stats::count;
 use crate::{Error, LeaseToken};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -82,7 +81,7 @@ impl Engine {
             return;
         }
         if let Err(error) = self.bounded("resigning the lead", self.store.resign(leadership.name, leadership.token)).await {
-            count(&self.counters.store_errors, 1);
+            self.meter.store_error();
             tracing::warn!(name = leadership.name, error = error.report(), "the lead could not be resigned; it runs out by itself");
         }
     }

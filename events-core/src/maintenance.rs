@@ -3,7 +3,6 @@
 use crate::Error;
 use crate::engine::Engine;
 use crate::retry::around;
-use crate::stats::count;
 use crate::targets::{TRANSPORT, TargetKind};
 use std::sync::{Arc, atomic::Ordering};
 
@@ -18,7 +17,7 @@ impl Engine {
                 Ok(()) => self.maintenance_health.succeeded(),
                 Err(error) => {
                     self.maintenance_health.failed();
-                    count(&self.counters.store_errors, 1);
+                    self.meter.store_error();
                     tracing::warn!(error = error.report(), "maintenance failed; it is repeated");
                 }
             }

@@ -1,6 +1,7 @@
 //! The limits of a relay.
 
 use crate::BuildError;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A delivery takes at least this much of the hand-over memory, for its envelope and its lease, in bytes.
@@ -9,6 +10,8 @@ pub(crate) const MEMORY_UNIT: usize = 1024;
 /// Limits of a relay.
 #[derive(Clone, Debug)]
 pub struct RelayOptions {
+    /// What metrics call the outbox, so that several in one process can be told apart. Default `default`.
+    pub name: Arc<str>,
     /// How long a lease lasts. After a SIGKILL everything is redelivered within lease plus poll interval. Default 30 s.
     pub lease: Duration,
     /// How long the scanner pauses at most, with jitter, when nothing wakes it; while it finds something it looks up to 16 times as
@@ -45,6 +48,7 @@ pub struct RelayOptions {
 impl Default for RelayOptions {
     fn default() -> Self {
         Self {
+            name: Arc::from("default"),
             lease: Duration::from_secs(30),
             poll: Duration::from_secs(1),
             batch: 1_000,
@@ -71,6 +75,7 @@ impl RelayOptions {
         let rule = |holds: bool, option, value: String, rule| {
             if holds { Ok(()) } else { Err(BuildError::InvalidOption { option, value, rule }) }
         };
+        BuildError::check_name("the outbox's name", &self.name)?;
         let millis = Duration::from_millis;
         rule(self.lease >= millis(100), "the lease", format!("{:?}", self.lease), "it must last at least 100 ms")?;
         rule(self.poll >= millis(1), "the poll interval", format!("{:?}", self.poll), "it must be at least 1 ms")?;

@@ -1,5 +1,6 @@
 //! Receiving without an outbox: for processes that have no database.
 
+use crate::instrument;
 use crate::reception::Reception;
 use crate::stats::Counters;
 use crate::{BuildError, HandlerFn, Inbox, LoopHealth, Registry, RegistryBuilder, Stats, Subscription};
@@ -33,9 +34,16 @@ pub struct Receiver(Arc<Reception>);
 pub struct ReceiverBuilder {
     registry: RegistryBuilder,
     inbox: Arc<dyn Inbox>,
+    name: Arc<str>,
 }
 
 impl ReceiverBuilder {
+    /// What metrics have as the label `outbox`, so that several receivers in one process can be told apart. Default `default`.
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = name.into();
+        self
+    }
+
     /// Gives shared state to handlers that take `State<T>`.
     pub fn state<T: Clone + Send + Sync + 'static>(mut self, state: T) -> Self {
         self.registry.state(state);
@@ -70,8 +78,9 @@ impl ReceiverBuilder {
     pub fn start(mut self) -> Result<Receiver, BuildError> {
         self.registry.receive_only();
         let mut registry = self.registry.build()?;
-        let intakes = std::mem::take(&mut registry.intakes);
-        let reception = Reception::new(intakes, self.inbox, Arc::new(registry), Arc::new(Counters::default()));
+        let subscribed = std::mem::take(&mut registry.subscribed);
+        instrument::describe();
+        let reception = Reception::new(self.name, subscribed, self.inbox, Arc::new(registry), Arc::new(Counters::default()));
         reception.start();
         Ok(Receiver(reception))
     }
@@ -80,7 +89,7 @@ impl ReceiverBuilder {
 impl Receiver {
     /// A receiver that remembers in `inbox` what was handled.
     pub fn builder(inbox: impl Inbox) -> ReceiverBuilder {
-        ReceiverBuilder { registry: Registry::builder(), inbox: Arc::new(inbox) }
+        ReceiverBuilder { registry: Registry::builder(), inbox: Arc::new(inbox), name: Arc::from("default") }
     }
 
     /// What happened since it was started: `received`, `duplicates` and `handler_panics`; nothing else happens here.

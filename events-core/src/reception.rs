@@ -1,6 +1,6 @@
 //! The subscriptions of a process, and what their events have in common: the inbox, the state of handlers, the loops.
 
-use crate::intake::Intake;
+use crate::intake::{Intake, Subscribed};
 use crate::stats::{Counters, LoopHealth};
 use crate::supervise::supervise;
 use crate::{Inbox, Registry};
@@ -13,6 +13,8 @@ pub(crate) struct Reception {
     pub(crate) registry: Arc<Registry>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) runtime: Handle,
+    /// What metrics call the outbox.
+    name: Arc<str>,
     intakes: Vec<Arc<Intake>>,
     loops: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -20,14 +22,22 @@ pub(crate) struct Reception {
 impl Reception {
     /// # Panics
     /// Outside a Tokio runtime.
-    pub(crate) fn new(intakes: Vec<Arc<Intake>>, inbox: Arc<dyn Inbox>, registry: Arc<Registry>, counters: Arc<Counters>) -> Arc<Self> {
-        Arc::new(Self { inbox, registry, counters, runtime: Handle::current(), intakes, loops: Mutex::default() })
+    pub(crate) fn new(
+        name: Arc<str>,
+        subscribed: Vec<Subscribed>,
+        inbox: Arc<dyn Inbox>,
+        registry: Arc<Registry>,
+        counters: Arc<Counters>,
+    ) -> Arc<Self> {
+        let intakes = subscribed.into_iter().map(|subscribed| Arc::new(Intake::new(subscribed, &name, &counters))).collect();
+        Arc::new(Self { inbox, registry, counters, runtime: Handle::current(), name, intakes, loops: Mutex::default() })
     }
 
     /// Starts a loop for each subscription.
     pub(crate) fn start(self: &Arc<Self>) {
         let loops = self.intakes.iter().map(|intake| {
             let (reception, intake) = (Arc::clone(self), Arc::clone(intake));
+            intake.health.started(&self.name);
             supervise(&self.runtime, Arc::clone(&intake.health), move || Arc::clone(&reception).receive_for_ever(Arc::clone(&intake)))
         });
         self.loops().extend(loops);

@@ -2,7 +2,7 @@
 
 use crate::extract::States;
 use crate::handler::HandlerDescriptor;
-use crate::intake::Intake;
+use crate::intake::Subscribed;
 use crate::registry_builder::RegistryBuilder;
 use crate::targets::Target;
 use crate::{Error, TwoPhaseTransport};
@@ -22,7 +22,7 @@ pub struct Registry {
     /// Handlers of the phases that run in memory, by topic.
     pub(crate) in_memory: HashMap<&'static str, Vec<&'static HandlerDescriptor>>,
     /// The relay takes them out, too.
-    pub(crate) intakes: Vec<Arc<Intake>>,
+    pub(crate) subscribed: Vec<Subscribed>,
     /// The handlers that may be called again, and do not say what that means.
     pub(crate) repeatable: Vec<&'static str>,
 }

@@ -4,7 +4,7 @@ use crate::envelope::MAX_TARGETS;
 use crate::event::EventDescriptor;
 use crate::extract::{Requirements, States};
 use crate::handler::{HandlerCall, HandlerDescriptor, UnitOfWorkType};
-use crate::intake::Intake;
+use crate::intake::Subscribed;
 use crate::registry::{Registry, Route};
 use crate::targets::{Target, is_of};
 use crate::{BuildError, DomainEvent, HandlerFn, Phase, RetryPolicy, Subscription, Transport, TwoPhaseTransport, UnitOfWorkArg};
@@ -133,7 +133,7 @@ impl RegistryBuilder {
         if let Err(problem) = self.retry.check() {
             problems.push(problem);
         }
-        let intakes = self.intakes(&handlers, &mut problems);
+        let subscribed = self.subscribed(&handlers, &mut problems);
         let targets = self.targets(&handlers, &mut problems);
         let names = targets.iter().flat_map(Target::names);
         problems.extend(names.filter_map(|name| BuildError::check_name("the name of a target", name).err()));
@@ -177,7 +177,7 @@ impl RegistryBuilder {
         }
         let names = targets.iter().map(|target| Arc::clone(&target.name)).collect();
         let two_phase = self.two_phase;
-        Ok(Registry { states: self.states, targets, names, routes, two_phase, in_memory, intakes, repeatable })
+        Ok(Registry { states: self.states, targets, names, routes, two_phase, in_memory, subscribed, repeatable })
     }
 
     /// All handlers, sorted by name so that the result does not depend on the linker.
@@ -248,7 +248,7 @@ impl RegistryBuilder {
     }
 
     /// Each subscription with the handlers of its group.
-    fn intakes(&mut self, handlers: &[&'static HandlerDescriptor], problems: &mut Vec<BuildError>) -> Vec<Arc<Intake>> {
+    fn subscribed(&mut self, handlers: &[&'static HandlerDescriptor], problems: &mut Vec<BuildError>) -> Vec<Subscribed> {
         let subscriptions = std::mem::take(&mut self.subscriptions);
         for handler in handlers.iter().filter(|_| !self.publish_only) {
             if let Some(group) = handler.group
@@ -257,15 +257,15 @@ impl RegistryBuilder {
                 problems.push(BuildError::NoSubscription { handler: handler.name, group });
             }
         }
-        let mut intakes = Vec::new();
+        let mut subscribed = Vec::new();
         for (group, subscription) in subscriptions {
             let of_group: Vec<_> = handlers.iter().filter(|handler| handler.group == Some(&group)).copied().collect();
             match of_group.first().and_then(|handler| handler.group) {
-                Some(group) => intakes.push(Arc::new(Intake::new(group, of_group, subscription))),
+                Some(group) => subscribed.push(Subscribed::new(group, of_group, subscription)),
                 None => problems.push(BuildError::NoSubscriber { group }),
             }
         }
-        intakes
+        subscribed
     }
 
     /// Without the linked handlers, only the events that were given can be expected to have targets.

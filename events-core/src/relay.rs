@@ -1,14 +1,17 @@
 //! Drives deliveries to their targets and settles them, whether they were handed over from memory or leased by the scanner.
 
 use crate::engine::Engine;
+use crate::instrument;
 use crate::lane::Lane;
 use crate::leadership::Leadership;
+use crate::meter::{Meter, TargetMeter};
 use crate::options::MEMORY_UNIT;
 use crate::reception::Reception;
 use crate::report::{Latencies, Samples};
 use crate::settler::Settler;
 use crate::stats::{Counters, Health};
 use crate::supervise::supervise;
+use crate::targets::Target;
 use crate::{BuildError, Error, Inbox, LoopHealth, OutboxStore, Registry, RelayOptions, Stats};
 use std::future::Future;
 use std::sync::{
@@ -43,9 +46,14 @@ impl Relay {
     pub fn new(mut registry: Registry, store: Arc<dyn OutboxStore>, options: RelayOptions) -> Result<Self, BuildError> {
         options.check()?;
         let targets = std::mem::take(&mut registry.targets);
-        let intakes = std::mem::take(&mut registry.intakes);
-        let lanes: Vec<Arc<Lane>> =
-            targets.into_iter().map(|target| Arc::new(Lane::new(target, options.hand_over, options.batch * 2))).collect();
+        let subscribed = std::mem::take(&mut registry.subscribed);
+        let counters = Arc::<Counters>::default();
+        instrument::describe();
+        let lane = |target: Target| {
+            let meter = TargetMeter::of(&options.name, &target.name, &counters);
+            Arc::new(Lane::new(target, meter, options.hand_over, options.batch * 2))
+        };
+        let lanes: Vec<Arc<Lane>> = targets.into_iter().map(lane).collect();
         let lane_of =
             lanes.iter().enumerate().flat_map(|(index, lane)| lane.target.names().map(move |name| (Arc::clone(name), index))).collect();
         let renamed = lanes
@@ -53,10 +61,11 @@ impl Relay {
             .flat_map(|lane| lane.target.earlier_names.iter().map(|earlier| (Arc::clone(earlier), Arc::clone(&lane.target.name))))
             .collect();
         let memory = Arc::new(Semaphore::new(options.hand_over_memory / MEMORY_UNIT));
-        let (registry, counters) = (Arc::new(registry), Arc::<Counters>::default());
+        let registry = Arc::new(registry);
+        let meter = Meter::of(&options.name, registry.routes.keys().copied(), Arc::clone(&counters));
         let inbox = Arc::clone(&store) as Arc<dyn Inbox>;
         Ok(Self(Arc::new(Engine {
-            reception: Reception::new(intakes, inbox, Arc::clone(&registry), Arc::clone(&counters)),
+            reception: Reception::new(Arc::clone(&options.name), subscribed, inbox, Arc::clone(&registry), Arc::clone(&counters)),
             registry,
             store,
             lanes,
@@ -75,6 +84,7 @@ impl Relay {
             process: Uuid::now_v7(),
             latencies: Latencies::default(),
             samples: Samples::default(),
+            meter,
             scanner_health: Arc::new(Health::of("scanner")),
             settler_health: Arc::new(Health::of("settler")),
             heartbeat_health: Arc::new(Health::of("heartbeat")),
@@ -117,6 +127,7 @@ impl Relay {
         F: Future<Output = ()> + Send + 'static,
     {
         let engine = Arc::clone(&self.0);
+        health.started(&engine.options.name);
         supervise(&self.0.runtime, Arc::clone(health), move || body(Arc::clone(&engine)))
     }
 

@@ -3,7 +3,6 @@
 use crate::engine::Engine;
 use crate::lane::{Holds, InFlight, Source};
 use crate::settler::Pending;
-use crate::stats::count;
 use crate::store::{DeadReason, Failure, Leased};
 use crate::{Delivery, Error, LeaseRequest, LeaseToken, Outcome, Settlement, TargetRequest, pace::Pace};
 use std::sync::Arc;
@@ -31,7 +30,7 @@ impl Engine {
                 }
                 Err(error) => {
                     self.scanner_health.failed();
-                    count(&self.counters.store_errors, 1);
+                    self.meter.store_error();
                     tracing::warn!(error = error.report(), "the scanner failed; it looks again");
                     false
                 }
@@ -73,7 +72,7 @@ impl Engine {
             let outcome =
                 Outcome::Dead { reason: DeadReason::Undecodable, failures, blocks_key: self.blocks(&row.target, row.key.as_deref()) };
             let settlement = Settlement { lease: row.lease, target: row.target, key: row.key, outcome };
-            self.settler.push(Pending { settlement, source: Source::Scanner, holds: None });
+            self.settler.push(Pending { settlement, source: Source::Scanner, published: None, holds: None });
         }
         let mut flights = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
@@ -83,7 +82,7 @@ impl Engine {
                 tracing::info!(delivery = %delivery.lease.id, "a delivery that is still in memory was leased again");
                 continue;
             }
-            let holds = Holds { _room: self.lanes[index].room(), _lease: self.leases.hold(delivery.lease, begun + self.options.lease) };
+            let holds = Holds { room: self.lanes[index].room(), _lease: self.leases.hold(delivery.lease, begun + self.options.lease) };
             let flight = InFlight { source: Source::Scanner, delivery, holds };
             if flight.delivery.abandoned >= self.options.max_abandoned {
                 self.bury_abandoned(flight);

@@ -1,11 +1,13 @@
 //! Writes down what became of deliveries, in batches: many settlements, one transaction.
 
 use crate::engine::Engine;
-use crate::lane::{Holds, Source};
-use crate::stats::count;
-use crate::{Outcome, Settlement, retry::around};
+use crate::instrument::{PublishedAt, Stopwatch};
+use crate::lane::{Holds, Lane, Source};
+use crate::{Settlement, retry::around, spans};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, mpsc};
+use tracing::Instrument;
 
 /// At most so many settlements go into one transaction.
 const MAX_BATCH: usize = 1_000;
@@ -16,6 +18,8 @@ const RETRY_PAUSE: Duration = Duration::from_millis(250);
 pub(crate) struct Pending {
     pub(crate) settlement: Settlement,
     pub(crate) source: Source,
+    /// `None` for a row that never became a delivery.
+    pub(crate) published: Option<PublishedAt>,
     /// `None` for a row that never became a delivery.
     pub(crate) holds: Option<Holds>,
 }
@@ -59,41 +63,38 @@ impl Engine {
             let Ok(pending) = state.queue.try_recv() else { break };
             batch.push(pending);
         }
-        self.write(batch).await;
+        let span = spans::settle(batch.len());
+        self.write(batch).instrument(span).await;
         state.last_write = Some(Instant::now());
     }
 
     /// Writes `batch`, again and again until the database takes it: the deliveries have happened, forgetting them would repeat them.
     async fn write(&self, batch: Vec<Pending>) {
-        let (mut settlements, rest): (Vec<Settlement>, Vec<(Source, Option<Holds>)>) =
-            batch.into_iter().map(|pending| (pending.settlement, (pending.source, pending.holds))).unzip();
+        let watch = Stopwatch::start();
+        let (mut settlements, rest): (Vec<Settlement>, Vec<_>) =
+            batch.into_iter().map(|pending| (pending.settlement, (pending.source, pending.published, pending.holds))).unzip();
         let report = loop {
             self.leases.refresh(settlements.iter_mut().map(|settlement| &mut settlement.lease));
             match self.bounded("settling deliveries", self.store.settle(&settlements)).await {
                 Ok(report) => break report,
                 Err(error) => {
                     self.settler_health.failed();
-                    count(&self.counters.store_errors, 1);
+                    self.meter.store_error();
                     tracing::warn!(error = error.report(), deliveries = settlements.len(), "deliveries could not be settled; trying again");
                     tokio::time::sleep(around(RETRY_PAUSE)).await;
                 }
             }
         };
         self.settler_health.succeeded();
-        count(&self.counters.lease_lost, report.lost.len());
-        for (settlement, (source, _)) in settlements.iter().zip(&rest) {
+        self.meter.settled(watch);
+        for (settlement, (source, published, holds)) in settlements.iter().zip(&rest) {
+            let Some(lane) = self.lane_of(settlement, holds.as_ref()) else { continue };
             if report.lost.contains(&settlement.lease.id) {
+                lane.meter.lease_lost();
                 tracing::warn!(delivery = %settlement.lease.id, target_name = %settlement.target, "the lease was lost before the delivery was settled");
                 continue;
             }
-            let counter = match (&settlement.outcome, source) {
-                (Outcome::Delivered, Source::Memory) => &self.counters.delivered_from_memory,
-                (Outcome::Delivered, Source::Scanner) => &self.counters.delivered_by_scanner,
-                (Outcome::Retry { .. }, _) => &self.counters.retried,
-                (Outcome::HandBack { .. }, _) => &self.counters.handed_back,
-                (Outcome::Dead { .. }, _) => &self.counters.dead,
-            };
-            count(counter, 1);
+            lane.meter.settled(&settlement.outcome, *source, *published);
         }
         // Room and leases are given back before the scanner looks for more.
         drop(rest);
@@ -102,6 +103,14 @@ impl Engine {
             self.look();
         } else if self.lanes.iter().any(|lane| lane.is_low()) {
             self.wake.notify_one();
+        }
+    }
+
+    /// The lane of a settlement. A row that never became a delivery has none of its own; it was leased for one of ours nevertheless.
+    fn lane_of<'a>(&'a self, settlement: &Settlement, holds: Option<&'a Holds>) -> Option<&'a Arc<Lane>> {
+        match holds {
+            Some(holds) => Some(&holds.room.lane),
+            None => self.lane_of.get(&settlement.target).map(|index| &self.lanes[*index]),
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Counts what happened, and when each background loop last succeeded.
 
+use crate::instrument::{Counter, Gauge};
+use crate::metric;
 use serde::{Deserialize, Serialize};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use time::OffsetDateTime;
 
@@ -87,6 +90,14 @@ pub(crate) struct Health {
     failures: AtomicU64,
     restarts: AtomicU64,
     standby: AtomicBool,
+    meter: OnceLock<LoopMeter>,
+}
+
+/// The metrics of a loop that runs. Others have none: a loop that never runs would look like one that never succeeds.
+struct LoopMeter {
+    last_success: Gauge,
+    failures: Counter,
+    restarts: Counter,
 }
 
 impl Health {
@@ -97,20 +108,41 @@ impl Health {
             failures: AtomicU64::new(0),
             restarts: AtomicU64::new(0),
             standby: AtomicBool::new(false),
+            meter: OnceLock::new(),
         }
+    }
+
+    /// The loop is started, for this outbox.
+    pub(crate) fn started(&self, outbox: &str) {
+        let labels = [outbox, self.name];
+        self.meter.get_or_init(|| LoopMeter {
+            last_success: Gauge::of(&metric::LOOP_LAST_SUCCESS, &labels),
+            failures: Counter::of(&metric::LOOP_FAILURES, &labels),
+            restarts: Counter::of(&metric::LOOP_RESTARTS, &labels),
+        });
     }
 
     pub(crate) fn succeeded(&self) {
         let millis = OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000;
-        self.last_success.store(i64::try_from(millis).unwrap_or(0), Relaxed);
+        let millis = i64::try_from(millis).unwrap_or(0);
+        self.last_success.store(millis, Relaxed);
+        if let Some(meter) = self.meter.get() {
+            meter.last_success.set(millis as f64 / 1_000.0);
+        }
     }
 
     pub(crate) fn failed(&self) {
         count(&self.failures, 1);
+        if let Some(meter) = self.meter.get() {
+            meter.failures.add(1);
+        }
     }
 
     pub(crate) fn restarted(&self) {
         count(&self.restarts, 1);
+        if let Some(meter) = self.meter.get() {
+            meter.restarts.add(1);
+        }
     }
 
     pub(crate) fn stands_by(&self, standby: bool) {

@@ -241,6 +241,9 @@ pub enum DeadReason {
 }
 
 impl DeadReason {
+    /// All of them; each is a label of a metric.
+    pub(crate) const ALL: [Self; 5] = [Self::Exhausted, Self::Terminal, Self::Undecodable, Self::Abandoned, Self::Interrupted];
+
     /// The word that is stored.
     #[must_use]
     pub fn as_str(self) -> &'static str {

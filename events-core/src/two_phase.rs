@@ -1,7 +1,6 @@
 //! Transports that store events invisibly until they hear that the transaction has committed, and ask back when they hear nothing.
 
 use crate::engine::Engine;
-use crate::stats::count;
 use crate::{BoxFuture, DeliveryError, Envelope, Error, HandOver};
 use async_trait::async_trait;
 use std::sync::atomic::Ordering::AcqRel;
@@ -98,12 +97,12 @@ impl TransactionChecker for Checker {
 
     async fn check(&self, transaction: TransactionId) -> Resolution {
         let Some(engine) = self.engine.upgrade() else { return Resolution::Unknown };
-        count(&engine.counters.checked, 1);
+        engine.meter.checked();
         let resolve = engine.store.resolve(transaction, engine.options.transaction_lifetime);
         match engine.bounded("looking for what became of a transaction", resolve).await {
             Ok(resolution) => resolution,
             Err(error) => {
-                count(&engine.counters.store_errors, 1);
+                engine.meter.store_error();
                 tracing::warn!(%transaction, error = error.report(), "a broker asks about a transaction, and the database does not answer");
                 Resolution::Unknown
             }
@@ -142,10 +141,10 @@ impl Engine {
                     Err(_) => Some("it did not answer in time".to_owned()),
                 };
                 match error {
-                    None if committed => count(&engine.counters.confirmed, 1),
+                    None if committed => engine.meter.confirmed(),
                     None => {}
                     Some(error) => {
-                        count(&engine.counters.unconfirmed, 1);
+                        engine.meter.unconfirmed();
                         tracing::warn!(%transaction, committed, error, "a broker could not be told how a transaction ended; it will ask");
                     }
                 }

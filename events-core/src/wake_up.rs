@@ -2,7 +2,6 @@
 
 use crate::engine::Engine;
 use crate::retry::around;
-use crate::stats::count;
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
@@ -43,7 +42,7 @@ impl Engine {
                 Ok(()) => self.announcer_health.succeeded(),
                 Err(error) => {
                     self.announcer_health.failed();
-                    count(&self.counters.store_errors, 1);
+                    self.meter.store_error();
                     tracing::warn!(error = error.report(), "other processes could not be told to look; they find it by polling");
                 }
             }
@@ -70,7 +69,7 @@ impl Engine {
             }
             if let Err(error) = outcome {
                 self.listener_health.failed();
-                count(&self.counters.store_errors, 1);
+                self.meter.store_error();
                 tracing::warn!(error = error.report(), ?pause, "announcements of other processes are not heard; polling goes on meanwhile");
             }
             tokio::time::sleep(around(pause)).await;

@@ -2,8 +2,8 @@
 
 use crate::dispatcher::{Verdict, call_handler, send_batch};
 use crate::engine::Engine;
-use crate::lane::{InFlight, Lane, Source};
-use crate::stats::count;
+use crate::instrument::PublishedAt;
+use crate::lane::{InFlight, Lane};
 use crate::targets::TargetKind;
 use crate::{Delivery, Outcome};
 use std::sync::{Arc, Weak};
@@ -30,7 +30,7 @@ impl Engine {
                 return;
             }
             // Another process may have what is expired: starting it now could deliver it twice.
-            batch.retain(|flight| self.is_leased(flight));
+            batch.retain(|flight| self.is_leased(lane, flight));
             if batch.is_empty() {
                 continue;
             }
@@ -44,11 +44,11 @@ impl Engine {
     }
 
     /// Whether a delivery may still begin.
-    fn is_leased(&self, flight: &InFlight) -> bool {
+    fn is_leased(&self, lane: &Lane, flight: &InFlight) -> bool {
         let alive = self.leases.is_alive(flight.delivery.lease.id);
         if !alive {
             tracing::warn!(delivery = %flight.delivery.lease.id, "the lease was lost before the delivery began");
-            count(&self.counters.lease_lost, 1);
+            lane.meter.lease_lost();
         }
         alive
     }
@@ -75,11 +75,11 @@ impl Engine {
                 let mut verdicts = Vec::with_capacity(1);
                 for delivery in batch {
                     let store = &*self.store;
-                    verdicts.push(call_handler(&self.registry, store, &self.counters, &lane.target, handler, delivery).await);
+                    verdicts.push(call_handler(&self.registry, store, lane, handler, delivery).await);
                 }
                 verdicts
             }
-            TargetKind::Transport(transport) => send_batch(&self.counters, &lane.target, &**transport, &batch.collect::<Vec<_>>()).await,
+            TargetKind::Transport(transport) => send_batch(lane, &**transport, &batch.collect::<Vec<_>>()).await,
         }
     }
 
@@ -113,23 +113,16 @@ impl Engine {
             Verdict::Settled { freed } => {
                 answered();
                 self.latencies.count(delivery.envelope.occurred_at);
-                count(
-                    match flight.source {
-                        Source::Memory => &self.counters.delivered_from_memory,
-                        Source::Scanner => &self.counters.delivered_by_scanner,
-                    },
-                    1,
-                );
+                lane.meter.delivered(flight.source, Some(PublishedAt::of(&delivery.envelope)));
                 if freed > 0 {
                     self.look();
                 }
             }
-            Verdict::LeaseLost => count(&self.counters.lease_lost, 1),
+            Verdict::LeaseLost => lane.meter.lease_lost(),
             // The lease is no longer renewed: if the delivery was not settled, it comes again.
             Verdict::Unknown => {}
             Verdict::Unavailable(error) => {
                 if let Some((pause, waiting)) = lane.pause() {
-                    count(&self.counters.paused, 1);
                     tracing::warn!(target_name = %lane.target.name, %error, ?pause, "the target is unavailable; it is paused");
                     self.hand_back(waiting);
                 }

@@ -12,6 +12,8 @@
 //! | header `x` | `ce-header-x` | `ce_header-x` |
 //! | headers `traceparent`, `tracestate` | also under their own names, as W3C Trace Context has them | the same |
 //!
+//! Of strangers, `ce-traceparent` is read as well: CloudEvents have it as an extension, "Distributed Tracing".
+//!
 //! At RabbitMQ as at Kafka, with `cloudEvents:` instead of `ce_`; the content type is a property of the message.
 //!
 //! `ce-specversion` is always `1.0`; a message without it is no event.
@@ -129,6 +131,12 @@ impl Binding {
         if let Some(content_type) = content_type {
             attributes.entry(DATA_CONTENT_TYPE.to_owned()).or_insert(content_type);
         }
+        // The extension says where the event began, the header of W3C perhaps only where the message did.
+        for name in W3C {
+            if let Some(value) = attributes.get(name).cloned() {
+                attributes.entry(format!("{HEADER}{name}")).or_insert(value);
+            }
+        }
         for (name, value) in traces {
             attributes.entry(name).or_insert(value);
         }
@@ -237,6 +245,21 @@ mod tests {
         let read = Binding::NATS.envelope(headers, Bytes::new()).unwrap();
         assert_eq!((read.id.to_string(), read.content_type.as_ref()), (id, "text/plain"));
         assert_eq!(read.headers, Headers::from([("traceparent".into(), "00-1-2-01".into())]));
+    }
+
+    #[test]
+    fn the_trace_of_a_stranger_s_event_goes_before_that_of_the_message() {
+        let id = EventId::now().to_string();
+        let headers = [
+            ("ce-specversion", "1.0"),
+            ("ce-id", &id),
+            ("ce-type", "t"),
+            ("ce-source", "/s"),
+            ("traceparent", "00-of-message-01"),
+            ("ce-traceparent", "00-of-event-01"),
+        ];
+        let read = Binding::NATS.envelope(headers, Bytes::new()).unwrap();
+        assert_eq!(read.headers, Headers::from([("traceparent".into(), "00-of-event-01".into())]));
     }
 
     #[test]

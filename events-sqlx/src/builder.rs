@@ -47,6 +47,7 @@ pub struct OutboxBuilder<DB: Backend> {
     pool: Pool<DB>,
     registry: RegistryBuilder,
     relay: RelayOptions,
+    name: Option<Arc<str>>,
     source: Arc<str>,
     max_payload: usize,
     retention: Retention,
@@ -68,6 +69,7 @@ impl<DB: Backend> OutboxBuilder<DB> {
             pool,
             registry,
             relay: RelayOptions::default(),
+            name: None,
             source: Arc::from("/"),
             max_payload: MAX_PAYLOAD,
             retention: Retention::default(),
@@ -157,6 +159,13 @@ impl<DB: Backend> OutboxBuilder<DB> {
     /// called, so what `#[after_commit]` handlers take as `State` may be missing.
     pub fn publish_only(mut self) -> Self {
         self.publish_only = true;
+        self
+    }
+
+    /// What metrics have as the label `outbox`, so that several outboxes can be told apart. Default `default`. Processes on one outbox should
+    /// say the same.
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = Some(name.into());
         self
     }
 
@@ -259,6 +268,7 @@ impl<DB: Backend> OutboxBuilder<DB> {
     }
 
     async fn build(mut self) -> Result<Outbox<DB>, Error> {
+        self.relay.name = self.name.unwrap_or(self.relay.name);
         self.relay.check()?;
         self.relay.publish_only |= self.publish_only;
         if self.relay.publish_only {

@@ -16,6 +16,7 @@ use std::sync::{
 };
 use std::time::Duration;
 use time::OffsetDateTime;
+use tracing::{Instrument, Span, debug_span, field::Empty};
 
 /// One database transaction plus the events it causes.
 ///
@@ -273,7 +274,23 @@ impl<DB: Backend> UnitOfWork<DB> {
     }
 
     /// Commits; with `settlement`, only if that delivery's lease still holds, and settles it in the same transaction.
-    pub(crate) async fn finish(mut self, settlement: Option<Settlement>) -> Result<Committed, Error> {
+    pub(crate) async fn finish(self, settlement: Option<Settlement>) -> Result<Committed, Error> {
+        let span = debug_span!(
+            "outbox.commit",
+            messaging.system = "outbox",
+            messaging.operation.name = "commit",
+            messaging.batch.message_count = Empty,
+            otel.status_code = Empty,
+            otel.status_description = Empty,
+        );
+        let committed = self.finish_in(&span, settlement).instrument(span.clone()).await;
+        if let Err(error) = &committed {
+            span.record("otel.status_code", "ERROR").record("otel.status_description", tracing::field::display(error));
+        }
+        committed
+    }
+
+    async fn finish_in(mut self, span: &Span, settlement: Option<Settlement>) -> Result<Committed, Error> {
         self.check_savepoints()?;
         let collector = self.events.collector.clone();
         let outbox = self.events.outbox.clone();
@@ -283,6 +300,7 @@ impl<DB: Backend> UnitOfWork<DB> {
         }
         let Self { mut tx, mut events, writer, .. } = self;
         events.committing = collector.drain();
+        span.record("messaging.batch.message_count", events.committing.len());
         let mut hand_over = outbox.relay().plan(events.committing.clone())?;
         let (lease, terms) = (outbox.relay().options().lease, outbox.db().terms());
         let writes = !hand_over.planned().is_empty() || settlement.is_some() || hand_over.is_two_phase();
