@@ -8,10 +8,11 @@ use axum::http::{StatusCode, header::CONTENT_TYPE};
 use axum::middleware::Next;
 use axum::response::IntoResponse;
 use axum::{Router, routing::get};
+use events_core::metric::{self, Metric};
 use events_core::{Outboxes, RelayOptions};
-use events_sqlx::Overview;
+use events_sqlx::{Overview, Process};
 use metrics::gauge;
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -44,7 +45,13 @@ fn start_log(default: LevelFilter) {
 
 /// Records metrics from now on.
 pub(crate) fn record() -> anyhow::Result<PrometheusHandle> {
-    PrometheusBuilder::new().install_recorder().context("recording metrics")
+    let buckets = (Matcher::Prefix("outbox_".to_owned()), metric::BUCKETS);
+    let builder = PrometheusBuilder::new().set_buckets_for_metric(buckets.0, buckets.1).context("recording metrics")?;
+    let recorder = builder.install_recorder().context("recording metrics")?;
+    for Metric { name, help, .. } in [metric::BACKLOG, metric::OLDEST_AGE, metric::DEAD_LETTERS, metric::BLOCKED_KEYS, metric::ORPHANED] {
+        metrics::describe_gauge!(name, help);
+    }
+    Ok(recorder)
 }
 
 /// The databases whose gauges are told. They come and go.
@@ -74,7 +81,8 @@ impl Sampled {
                 let look = async {
                     let overview = database.console.overview(COUNT_TO).await?;
                     let blocked = database.console.blocked(BLOCKED).await?;
-                    tell(&database.name, &overview, blocked.len(), known.entry(database.name.clone()).or_default());
+                    let processes = database.console.processes().await?;
+                    tell(&database.name, (&overview, &processes), blocked.len(), known.entry(database.name.clone()).or_default());
                     Ok::<_, events_core::Error>(())
                 };
                 match tokio::time::timeout(EVERY * 3, look).await {
@@ -88,7 +96,7 @@ impl Sampled {
     }
 }
 
-fn tell(outbox: &str, overview: &Overview, blocked: usize, known: &mut BTreeSet<String>) {
+fn tell(outbox: &str, (overview, processes): (&Overview, &[Process]), blocked: usize, known: &mut BTreeSet<String>) {
     known.extend(overview.backlogs.iter().map(|backlog| backlog.target.clone()));
     known.extend(overview.dead.iter().map(|dead| dead.target.clone()));
     for target in &*known {
@@ -97,12 +105,14 @@ fn tell(outbox: &str, overview: &Overview, blocked: usize, known: &mut BTreeSet<
         let labels = || [("outbox", outbox.to_owned()), ("target", target.clone())];
         for (state, many) in [("due", backlog.due), ("leased", backlog.leased), ("later", backlog.later), ("key", backlog.key)] {
             let [one, other] = labels();
-            gauge!("outbox_backlog", &[one, other, ("state", state.to_owned())]).set(many as f64);
+            gauge!(metric::BACKLOG.name, &[one, other, ("state", state.to_owned())]).set(many as f64);
         }
-        gauge!("outbox_oldest_age_seconds", &labels()).set(backlog.due_for.unwrap_or_default().as_secs_f64());
-        gauge!("outbox_dead_letters", &labels()).set(dead as f64);
+        gauge!(metric::OLDEST_AGE.name, &labels()).set(backlog.due_for.unwrap_or_default().as_secs_f64());
+        gauge!(metric::DEAD_LETTERS.name, &labels()).set(dead as f64);
+        let is_taken = processes.iter().any(|process| process.takes(target));
+        gauge!(metric::ORPHANED.name, &labels()).set(if is_taken { 0.0 } else { backlog.due as f64 });
     }
-    gauge!("outbox_blocked_keys", "outbox" => outbox.to_owned()).set(blocked as f64);
+    gauge!(metric::BLOCKED_KEYS.name, "outbox" => outbox.to_owned()).set(blocked as f64);
 }
 
 /// Whether the process should be left alone, and whether it does its work.

@@ -126,15 +126,15 @@ metrics! {
         "Failed database calls of the background loops; they are repeated.";
 
     BACKLOG = "outbox_backlog", Gauge in Count by ["outbox", "target", "state"]:
-        "Deliveries that are not settled: due, leased, due later, or waiting for their key. Set by `outbox relay`.";
+        "Deliveries that are not settled: due, leased, due later, or waiting for their key. Set by `outbox relay` and `outbox serve`.";
     OLDEST_AGE = "outbox_oldest_age_seconds", Gauge in Seconds by ["outbox", "target"]:
-        "How long the oldest delivery that could be delivered has been waiting. Set by `outbox relay`.";
+        "How long the oldest delivery that could be delivered has been waiting. Set by `outbox relay` and `outbox serve`.";
     DEAD_LETTERS = "outbox_dead_letters", Gauge in Count by ["outbox", "target"]:
-        "Dead letters that nobody has redriven or discarded yet. Set by `outbox relay`.";
+        "Dead letters that nobody has redriven or discarded yet. Set by `outbox relay` and `outbox serve`.";
     BLOCKED_KEYS = "outbox_blocked_keys", Gauge in Count by ["outbox"]:
-        "Keys whose deliveries wait behind a dead letter. Set by `outbox relay`.";
+        "Keys whose deliveries wait behind a dead letter. Set by `outbox relay` and `outbox serve`.";
     ORPHANED = "outbox_orphaned", Gauge in Count by ["outbox", "target"]:
-        "Deliveries for a target that no running process has. Set by `outbox relay`.";
+        "Deliveries for a target that no running process has. Set by `outbox relay` and `outbox serve`.";
 }
 
 #[cfg(test)]

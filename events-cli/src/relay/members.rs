@@ -63,7 +63,7 @@ async fn start(named: &Named, transport: Shared, options: RelayOptions) -> anyho
                 Some(schema) => builder.schema(schema.clone()),
                 None => builder,
             };
-            Member(Box::new(relaying(builder, transport, options).await?))
+            Member(Box::new(relaying(builder, named, transport, options).await?))
         }
         Some("mysql" | "mariadb") => {
             let pool = MySqlPoolOptions::new().max_connections(CONNECTIONS).connect_lazy(url).context(unreadable)?;
@@ -72,13 +72,13 @@ async fn start(named: &Named, transport: Shared, options: RelayOptions) -> anyho
                 Some(schema) => builder.schema(schema.clone()),
                 None => builder,
             };
-            Member(Box::new(relaying(builder, transport, options).await?))
+            Member(Box::new(relaying(builder, named, transport, options).await?))
         }
         Some("sqlite") => {
             let given: sqlx::sqlite::SqliteConnectOptions = url.parse().context(unreadable)?;
             let connect = events_sqlx::sqlite::connect_options(given.get_filename()).create_if_missing(false);
             let pool: Pool<sqlx::Sqlite> = SqlitePoolOptions::new().max_connections(CONNECTIONS).connect_lazy_with(connect);
-            Member(Box::new(relaying(Outbox::builder(pool), transport, options).await?))
+            Member(Box::new(relaying(Outbox::builder(pool), named, transport, options).await?))
         }
         _ => bail!("its URL must begin with `postgres:`, `mysql:` or `sqlite:`"),
     })
@@ -88,8 +88,11 @@ async fn start(named: &Named, transport: Shared, options: RelayOptions) -> anyho
 /// programs that publish; a daemon of another release must not change them.
 async fn relaying<DB: Backend>(
     builder: events_sqlx::OutboxBuilder<DB>,
+    named: &Named,
     transport: Shared,
     options: RelayOptions,
 ) -> Result<Outbox<DB>, Error> {
-    builder.without_linked_handlers().without_migrations().allow_unrouted().transport(transport).relay(options).start().await
+    let builder = builder.without_linked_handlers().without_migrations().allow_unrouted().transport(transport).relay(options);
+    // As its gauges have it.
+    builder.name(&*named.name).start().await
 }

@@ -127,9 +127,7 @@ async fn clock<DB: Backend>(conn: &mut DB::Connection, terms: TermsOf<'_, DB>) -
 
 fn backlogs(overview: &overview::Overview, processes: &[people::Process]) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let has = |target: &str| {
-        processes.iter().any(|process| process.report.targets.iter().any(|known| known == target) && !process.report.publish_only)
-    };
+    let has = |target: &str| processes.iter().any(|process| process.takes(target));
     let orphans: Vec<&str> =
         overview.backlogs.iter().filter(|backlog| backlog.due > 0 && !has(&backlog.target)).map(|backlog| &*backlog.target).collect();
     findings.push(if orphans.is_empty() {

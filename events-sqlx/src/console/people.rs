@@ -79,6 +79,14 @@ pub struct AuditEntry {
     pub detail: String,
 }
 
+impl Process {
+    /// Whether it takes deliveries of this target.
+    #[must_use]
+    pub fn takes(&self, target: &str) -> bool {
+        !self.report.publish_only && self.report.targets.iter().any(|known| known == target)
+    }
+}
+
 fn secs<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     duration.as_secs_f64().serialize(serializer)
 }
