@@ -180,7 +180,8 @@ async fn nested_into_a_service_all_links_keep_to_their_place() {
     assert!(databases.body.contains("href=\"/ops/outbox/d/a%20b\""), "{}", databases.body);
     let page = browser.get("/ops/outbox/d/a%20b/dead").await;
     let links = page.body.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
-    let strays: Vec<&str> = links.filter(|link| link.starts_with('/') && !link.starts_with("/ops/outbox/")).collect();
+    let strays: Vec<&str> =
+        links.filter(|link| link.starts_with("/") && *link != "/ops/outbox" && !link.starts_with("/ops/outbox/")).collect();
     assert_eq!((page.status, strays), (StatusCode::OK, vec![]));
     assert_eq!(browser.get("/ops/outbox/assets/outbox.css").await.status, StatusCode::OK);
     let done = browser.submit("/ops/outbox/d/c/dead", "/ops/outbox/d/c/act", "which=all&request=redrive").await;
