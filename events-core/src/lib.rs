@@ -2,8 +2,13 @@
 
 // The modules stand in the order in which an event flows through them.
 mod event;
+mod shape;
 mod upcast;
 mod envelope;
+mod masked;
+mod sealed;
+#[cfg(feature = "encryption")]
+mod payload_keys;
 mod cloud_events;
 mod collect;
 mod extract;
@@ -59,9 +64,12 @@ pub use extract::{Completion, Context, EventArg, FromContext, Requirements, Stat
 pub use hand_over::{HandOver, Planned};
 pub use handler::{Backoff, BoxFuture, DeliveryError, DeliveryErrorKind, HandlerFn, Phase};
 pub use inbox::{Inbox, Receipt, ReceiveOutcome};
+pub use masked::SENSITIVE_HEADER;
 pub use memory_transport::{MemorySubscription, MemoryTransport};
 pub use options::RelayOptions;
 pub use outboxes::{AnyOutbox, OutboxStatus, Outboxes};
+#[cfg(feature = "encryption")]
+pub use payload_keys::{PayloadKey, PayloadKeys};
 pub use receiver::{Receiver, ReceiverBuilder};
 pub use registry::Registry;
 pub use registry_builder::RegistryBuilder;
@@ -86,7 +94,8 @@ pub mod __private {
         Backoff, Effects, HandlerCall, HandlerDescriptor, HandlerOptions, IntoOutcome, OrderingKey, Phase, UnitOfWorkType,
     };
     pub use crate::retry::DeadLetterPolicy;
+    pub use crate::shape::{DerivedSchema, FieldDescriptor, NoSchema, SchemaProbe, Shape};
     pub use crate::upcast::follows;
     pub use inventory;
-    pub use serde_json::Error as JsonError;
+    pub use serde_json::{Error as JsonError, Value as Json};
 }

@@ -2,6 +2,8 @@
 
 use crate::UnitOfWork;
 use crate::backend::Backend;
+#[cfg(feature = "encryption")]
+use crate::cipher::Cipher;
 use crate::database::Db;
 use crate::inbox::RETENTION;
 use crate::migrate::{check_schema, migrate_in};
@@ -12,6 +14,8 @@ use events_core::{
     BuildError, Clock, DomainEvent, Error, HandlerFn, OutboxStore, Registry, RegistryBuilder, Relay, RelayOptions, RetryPolicy,
     Subscription, Transport, TwoPhaseTransport,
 };
+#[cfg(feature = "encryption")]
+use events_core::PayloadKeys;
 use sqlx::Pool;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -57,6 +61,8 @@ pub struct OutboxBuilder<DB: Backend> {
     migrate: bool,
     notify: bool,
     publish_only: bool,
+    #[cfg(feature = "encryption")]
+    keys: Option<PayloadKeys>,
     wrap: fn(Arc<dyn OutboxStore>) -> Arc<dyn OutboxStore>,
 }
 
@@ -78,6 +84,8 @@ impl<DB: Backend> OutboxBuilder<DB> {
             migrate: true,
             notify: true,
             publish_only: false,
+            #[cfg(feature = "encryption")]
+            keys: None,
             wrap: |store| store,
         }
     }
@@ -175,6 +183,17 @@ impl<DB: Backend> OutboxBuilder<DB> {
     /// What becomes of delivered deliveries. Default [`Retention::Delete`].
     pub fn retention(mut self, retention: Retention) -> Self {
         self.retention = retention;
+        self
+    }
+
+    /// Encrypts payloads in the database: in the outbox, among the dead letters and in the archive. Handlers, transports and receivers get them
+    /// in clear. What was stored before stays readable.
+    ///
+    /// All processes of an outbox have the same keys. One that lacks the key of a payload hands it back without an attempt, and says in its log
+    /// which key it lacks. So give a new key to all processes as an old one first (`and_old`), and make it the current one then.
+    #[cfg(feature = "encryption")]
+    pub fn encrypt(mut self, keys: PayloadKeys) -> Self {
+        self.keys = Some(keys);
         self
     }
 
@@ -276,6 +295,8 @@ impl<DB: Backend> OutboxBuilder<DB> {
             return Err(BuildError::InvalidOption { option: "the payload limit", value: "0".into(), rule: "events need some bytes" }.into());
         }
         BuildError::check_name("the source", &self.source)?;
+        #[cfg(feature = "encryption")]
+        self.keys.as_ref().map_or(Ok(()), PayloadKeys::check)?;
         let schema = self.schema.as_deref().map_or(Ok(Schema::default()), Schema::named)?;
         let registry = self.registry.build()?;
         for line in registry.describe() {
@@ -294,7 +315,10 @@ impl<DB: Backend> OutboxBuilder<DB> {
         } else {
             check_schema(&self.pool, &schema).await?;
         }
-        let db = Arc::new(Db::new(self.pool, &schema, self.clock, self.retention, self.notify).remembering(self.inbox_retention));
+        let db = Db::new(self.pool, &schema, self.clock, self.retention, self.notify).remembering(self.inbox_retention);
+        #[cfg(feature = "encryption")]
+        let db = db.sealing(Cipher::with(self.keys));
+        let db = Arc::new(db);
         let store = Arc::new(Store { db: Arc::clone(&db), outbox: OnceLock::new(), swept: Mutex::default() });
         let seen_by_relay = (self.wrap)(Arc::clone(&store) as Arc<dyn OutboxStore>);
         let relay = Relay::new(registry, Arc::clone(&seen_by_relay), self.relay)?;

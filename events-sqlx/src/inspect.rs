@@ -28,7 +28,7 @@ pub(crate) async fn waiting<DB: Backend>(conn: &mut DB::Connection, filter: &Fil
         Ok(Waiting {
             id: DeliveryId(DB::id(row, 0)?),
             target: text::<DB>(row, 2)?,
-            envelope: envelope::<DB>(row),
+            envelope: envelope::<DB>(row, terms),
             state: WaitingState::named(&text::<DB>(row, 15)?),
             visible_at: DB::time(row, 16)?,
             failed,
@@ -46,7 +46,7 @@ pub(crate) async fn dead<DB: Backend>(conn: &mut DB::Connection, filter: &Filter
         Ok(DeadLetter {
             id: DeliveryId(DB::id(row, 0)?),
             target: text::<DB>(row, 2)?,
-            envelope: envelope::<DB>(row),
+            envelope: envelope::<DB>(row, terms),
             reason: text::<DB>(row, 12)?,
             attempts,
             failures: history(DB::text(row, 14)?, DB::text(row, 13)?, attempts),
