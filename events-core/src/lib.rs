@@ -46,6 +46,11 @@ mod relay;
 mod outboxes;
 mod supervise;
 mod stats;
+mod catalog;
+mod async_api;
+mod sample;
+mod schema_changes;
+mod schema_lock;
 mod clock;
 mod error;
 mod build_error;
@@ -54,6 +59,7 @@ mod build_error;
 pub mod test_kit;
 
 pub use build_error::BuildError;
+pub use catalog::{Catalog, CatalogEvent, CatalogField, CatalogHandler, catalog};
 pub use clock::{Clock, millis_of};
 pub use cloud_events::{from_cloud_event, to_cloud_event};
 pub use collect::{Collected, Collector, Publication, publish, publish_at, publish_in};
@@ -75,6 +81,8 @@ pub use registry::Registry;
 pub use registry_builder::RegistryBuilder;
 pub use relay::Relay;
 pub use retry::{DeadLetterPolicy, RetryPolicy};
+pub use schema_changes::{Change, Severity};
+pub use schema_lock::{EventsLock, LockedEvent, LockedField};
 pub use stats::{LoopHealth, Stats};
 pub use store::{
     DeadReason, Delivery, DeliveryId, Failure, InUnitOfWork, Lease, LeaseRequest, LeaseToken, Leased, Orphans, OutboxStore, Outcome,

@@ -24,6 +24,8 @@ pub mod settings;
 pub mod endings;
 pub mod leads;
 pub mod publish_only;
+pub mod sensitive;
+pub mod encryption;
 
 use std::{future::Future, time::Duration};
 
