@@ -60,7 +60,7 @@ struct Address {
     city: String,
 }
 
-#[domain_event(topic = "catalog.moved", local)]
+#[domain_event(topic = "catalog.moved")]
 #[derive(schemars::JsonSchema, Serialize, Deserialize)]
 struct Moved {
     /// Where to.
