@@ -65,8 +65,7 @@ fn name_of(event: &CatalogEvent) -> String {
 }
 
 fn operation<'a>(action: &str, topic: &str, versions: impl Iterator<Item = &'a CatalogEvent>) -> Value {
-    let messages: Vec<Value> =
-        versions.map(|event| json!({ "$ref": format!("#/channels/{topic}/messages/{}", name_of(event)) })).collect();
+    let messages: Vec<Value> = versions.map(|event| json!({ "$ref": format!("#/channels/{topic}/messages/{}", name_of(event)) })).collect();
     json!({ "action": action, "channel": { "$ref": format!("#/channels/{topic}") }, "messages": messages })
 }
 

@@ -296,8 +296,13 @@ mod tests {
 
     const CARD: FieldDescriptor =
         FieldDescriptor { name: "card", rust: "String", optional: false, sensitive: true, schema: r#"{"type":"string"}"# };
-    const NOTE: FieldDescriptor =
-        FieldDescriptor { name: "note", rust: "Option<Money>", optional: true, sensitive: false, schema: r#"{"x-rust-type":"Option<Money>"}"# };
+    const NOTE: FieldDescriptor = FieldDescriptor {
+        name: "note",
+        rust: "Option<Money>",
+        optional: true,
+        sensitive: false,
+        schema: r#"{"x-rust-type":"Option<Money>"}"#,
+    };
     const CHARGED: EventDescriptor = EventDescriptor {
         topic: "card.charged",
         version: 2,

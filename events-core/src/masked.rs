@@ -18,6 +18,15 @@ pub(crate) fn header_of(sensitive: &[&str]) -> Option<String> {
     (!sensitive.is_empty()).then(|| Value::from(sensitive).to_string())
 }
 
+impl Envelope {
+    /// Whether the payload has fields that must not be shown. Then an error must not quote what a receiver answered, which may quote them.
+    #[must_use]
+    pub fn is_sensitive(&self) -> bool {
+        self.headers.contains_key(SENSITIVE_HEADER)
+            || inventory::iter::<EventDescriptor>.into_iter().any(|event| event.topic == self.topic && !event.sensitive.is_empty())
+    }
+}
+
 /// The payload of an envelope, masked.
 pub(crate) fn text(envelope: &Envelope) -> String {
     if let Some(Sealed { key, .. }) = Sealed::of(&envelope.content_type) {

@@ -94,7 +94,8 @@ impl PayloadKeys {
     /// # Errors
     /// The first one that is malformed or given twice.
     pub fn check(&self) -> Result<(), BuildError> {
-        let refused = |value: &str, rule| Err(BuildError::InvalidOption { option: "the id of an encryption key", value: value.to_owned(), rule });
+        let refused =
+            |value: &str, rule| Err(BuildError::InvalidOption { option: "the id of an encryption key", value: value.to_owned(), rule });
         for (number, (id, _)) in self.0.iter().enumerate() {
             let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
             if id.is_empty() || id.len() > MAX_ID || !id.chars().all(is_word) {
@@ -133,7 +134,9 @@ impl PayloadKeys {
     pub fn open(&self, envelope: Envelope) -> Result<Envelope, String> {
         let Some(Sealed { key, inside }) = Sealed::of(&envelope.content_type) else { return Ok(envelope) };
         let Some((_, PayloadKey(cipher))) = self.0.iter().find(|(id, _)| id == key) else { return Ok(envelope) };
-        let refused = || format!("key `{key}` does not open the payload: it was changed, it belongs to another row, or the id stands for another key");
+        let refused = || {
+            format!("key `{key}` does not open the payload: it was changed, it belongs to another row, or the id stands for another key")
+        };
         let (nonce, sealed) = envelope.payload.split_at_checked(NONCE).ok_or_else(refused)?;
         let nonce = <[u8; NONCE]>::try_from(nonce).map_err(|_| refused())?;
         let aad = bound_to(&envelope, &envelope.content_type);

@@ -45,7 +45,9 @@ fn sample(schema: &Value, root: &Value, depth: usize) -> Option<Value> {
     match ty {
         "null" => Some(Value::Null),
         "boolean" => Some(json!(true)),
-        "integer" => Some(schema.get("minimum").filter(|minimum| minimum.as_f64().is_some_and(|minimum| minimum > 1.0)).cloned().unwrap_or(json!(1))),
+        "integer" => {
+            Some(schema.get("minimum").filter(|minimum| minimum.as_f64().is_some_and(|minimum| minimum > 1.0)).cloned().unwrap_or(json!(1)))
+        }
         "number" => Some(json!(1.5)),
         "string" => text(schema).map(Value::from),
         "array" => array(schema, of),

@@ -101,7 +101,8 @@ impl Engine {
         }
         for (key, deliveries) in sealed {
             tracing::warn!(
-                key, deliveries,
+                key,
+                deliveries,
                 "payloads are encrypted with a key that this process does not have; they wait for a process that has it: give it to                  `PayloadKeys`, with `.and_old(..)` if it is not the current one"
             );
         }

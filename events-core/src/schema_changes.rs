@@ -5,6 +5,7 @@ use crate::catalog::{Catalog, CatalogEvent, CatalogField};
 use crate::schema_lock::{EventsLock, LockedEvent, LockedField};
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -79,7 +80,7 @@ impl EventsLock {
                 Found { changes: &mut changes, topic: event.topic, version: event.version }.added(event, before);
             }
         }
-        changes.sort_by(|one, other| other.severity.cmp(&one.severity));
+        changes.sort_by_key(|change| Reverse(change.severity));
         changes
     }
 }
@@ -99,7 +100,10 @@ impl Found<'_> {
 
     /// What to do about a shape that must not change.
     fn next_version(&self) -> String {
-        format!("declare a type with `version = {}, upcasts = ..` for the new shape, and keep this one as it was", u32::from(self.version) + 1)
+        format!(
+            "declare a type with `version = {}, upcasts = ..` for the new shape, and keep this one as it was",
+            u32::from(self.version) + 1
+        )
     }
 
     fn removed(&mut self, catalog: &Catalog) {
@@ -107,7 +111,10 @@ impl Found<'_> {
         let (severity, message) = if let Some(reader) = catalog.readers(self.topic, version).last() {
             (Severity::Compatible, format!("its type is gone; `{}` reads what still waits", reader.type_name))
         } else if let Some(event) = catalog.events.iter().find(|event| event.topic == self.topic && event.since > version) {
-            (Severity::Compatible, format!("its type is gone; `{}` says by `since = {}` that none exists any more", event.type_name, event.since))
+            (
+                Severity::Compatible,
+                format!("its type is gone; `{}` says by `since = {}` that none exists any more", event.type_name, event.since),
+            )
         } else {
             let message = "its type is gone, and nothing reads what still waits in the outbox, among the dead letters or at brokers; bring it back, \
                            and name it with `upcasts = ..` on the version after it, or say `since = ..` there once none exists any more";
@@ -157,7 +164,8 @@ impl Found<'_> {
             );
         }
         if event.strict && !locked.strict {
-            let message = "`deny_unknown_fields` is new; payloads of other releases that have more fields are refused; leave it out".to_owned();
+            let message =
+                "`deny_unknown_fields` is new; payloads of other releases that have more fields are refused; leave it out".to_owned();
             self.say(Severity::Warning, None, message);
         }
         let Some(fields) = &locked.fields else { return };
@@ -218,14 +226,17 @@ impl Found<'_> {
             );
             return self.say(Severity::Breaking, Some(name), message);
         }
+        let schema = plain(&now.schema);
         if was.rust_type == now.rust_type {
             if !was.optional && now.optional {
                 self.say(Severity::Compatible, Some(name), format!("the field `{name}` may be missing now"));
             }
+            if was.schema != schema {
+                self.written_otherwise(was, name, &schema);
+            }
             return;
         }
         let types = format!("the type of the field `{name}` was `{}` and is `{}`", was.rust_type, now.rust_type);
-        let schema = plain(&now.schema);
         let (severity, message) = match Fit::of(&was.schema, &schema) {
             Fit::Same => (Severity::Compatible, format!("{types}; the JSON is the same")),
             Fit::Wider => (
@@ -235,8 +246,23 @@ impl Found<'_> {
                      before the new values appear"
                 ),
             ),
-            Fit::Other => (Severity::Breaking, format!("{types}; what waits may not be read; take the type back, or {}", self.next_version())),
+            Fit::Other => {
+                (Severity::Breaking, format!("{types}; what waits may not be read; take the type back, or {}", self.next_version()))
+            }
         };
+        self.say(severity, Some(name), message);
+    }
+
+    /// The same type, and other JSON: by `#[serde(with = ..)]`, or because this library has learned to tell more of the type.
+    fn written_otherwise(&mut self, was: &LockedField, name: &str, schema: &Value) {
+        let is_known = was.schema.get("x-rust-type").is_none() && schema.get("x-rust-type").is_none();
+        let (severity, cure) = if is_known {
+            (Severity::Breaking, format!("take that back, or {}", self.next_version()))
+        } else {
+            (Severity::Warning, "look whether the sample in the lock is a real one: it decides whether what waits is read".to_owned())
+        };
+        let message =
+            format!("the field `{name}` is a `{}` as before, but was written as {} and is as {schema}; {cure}", was.rust_type, was.schema);
         self.say(severity, Some(name), message);
     }
 

@@ -117,7 +117,9 @@ fn validate(annotation: TokenStream, input: &DeriveInput) -> Result<DomainEvent,
         if let Some(field) = key.sensitive(&fields) {
             errors.at(
                 field.span(),
-                format_args!("`{field}` is sensitive, and keys are stored and shown in clear; take another field for the key, such as an id"),
+                format_args!(
+                    "`{field}` is sensitive, and keys are stored and shown in clear; take another field for the key, such as an id"
+                ),
             );
         }
         Some(key)

@@ -83,7 +83,8 @@ impl EventFields {
 
     /// The constants of the implementation that tell of the fields. `key` is the ordering key as it was written.
     pub(crate) fn expand(&self, key: Option<&str>) -> TokenStream {
-        let hidden: Vec<_> = self.fields.iter().filter(|field| field.sensitive.is_some() && field.is_written).map(|field| &field.name).collect();
+        let hidden: Vec<_> =
+            self.fields.iter().filter(|field| field.sensitive.is_some() && field.is_written).map(|field| &field.name).collect();
         let sensitive = (!hidden.is_empty()).then(|| {
             quote! {
                 const SENSITIVE: &'static [&'static ::core::primitive::str] = &[#(#hidden),*];

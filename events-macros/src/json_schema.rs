@@ -177,7 +177,10 @@ mod tests {
         check("Option<Box<bool>>", r#"{"anyOf":[{"type":"boolean"},{"type":"null"}]}"#);
         check("Vec<String>", r#"{"type":"array","items":{"type":"string"}}"#);
         check("HashMap<String, f32>", r#"{"type":"object","additionalProperties":{"type":"number","format":"float"}}"#);
-        check("(bool, char)", r#"{"type":"array","items":[{"type":"boolean"},{"type":"string","minLength":1,"maxLength":1}],"minItems":2,"maxItems":2}"#);
+        check(
+            "(bool, char)",
+            r#"{"type":"array","items":[{"type":"boolean"},{"type":"string","minLength":1,"maxLength":1}],"minItems":2,"maxItems":2}"#,
+        );
         check("[bool; 3]", r#"{"type":"array","items":{"type":"boolean"},"minItems":3,"maxItems":3}"#);
     }
 

@@ -6,7 +6,8 @@ use crate::payload::is;
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::{
-    Attribute, Data, DeriveInput, Field, Fields, Ident, Meta, Path, Token, ext::IdentExt, parse::Parser, punctuated::Punctuated, spanned::Spanned,
+    Attribute, Data, DeriveInput, Field, Fields, Ident, Meta, Path, Token, ext::IdentExt, parse::Parser, punctuated::Punctuated,
+    spanned::Spanned,
 };
 
 /// The attribute's name.
@@ -179,7 +180,16 @@ mod tests {
             struct E { a: i64 }
         };
         assert!(take_debug(&mut input));
-        assert_eq!(quote!(#input).to_string(), quote!(#[derive(Clone, Serialize)] struct E { a: i64 }).to_string());
+        assert_eq!(
+            quote!(#input).to_string(),
+            quote!(
+                #[derive(Clone, Serialize)]
+                struct E {
+                    a: i64,
+                }
+            )
+            .to_string()
+        );
         assert!(!take_debug(&mut input));
     }
 
@@ -187,7 +197,16 @@ mod tests {
     fn only_marks_are_stripped() {
         let input: DeriveInput = parse_quote! { struct E { #[event(sensitive)] #[serde(rename = "b")] a: i64 } };
         let stripped = without_marks(&input).expect("there was a mark");
-        assert_eq!(quote!(#stripped).to_string(), quote!(struct E { #[serde(rename = "b")] a: i64 }).to_string());
+        assert_eq!(
+            quote!(#stripped).to_string(),
+            quote!(
+                struct E {
+                    #[serde(rename = "b")]
+                    a: i64,
+                }
+            )
+            .to_string()
+        );
         assert!(without_marks(&stripped).is_none());
     }
 

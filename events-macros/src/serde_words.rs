@@ -155,11 +155,7 @@ fn pascal(field: &str) -> String {
 }
 
 /// Calls `each` with the words of a `#[serde(..)]`. What only some builds have, in a `cfg_attr`, is unclear.
-fn each_word(
-    attribute: &Attribute,
-    unclear: &mut Option<String>,
-    mut each: impl FnMut(&str, &ParseNestedMeta<'_>) -> syn::Result<()>,
-) {
+fn each_word(attribute: &Attribute, unclear: &mut Option<String>, mut each: impl FnMut(&str, &ParseNestedMeta<'_>) -> syn::Result<()>) {
     if attribute.path().is_ident("cfg_attr") {
         let mentions_serde = attribute.meta.require_list().is_ok_and(|list| {
             let text = list.tokens.to_string();

@@ -10,12 +10,12 @@ use crate::migrate::{check_schema, migrate_in};
 use crate::outbox::{Inner, Outbox};
 use crate::statements::Schema;
 use crate::store::Store;
+#[cfg(feature = "encryption")]
+use events_core::PayloadKeys;
 use events_core::{
     BuildError, Clock, DomainEvent, Error, HandlerFn, OutboxStore, Registry, RegistryBuilder, Relay, RelayOptions, RetryPolicy,
     Subscription, Transport, TwoPhaseTransport,
 };
-#[cfg(feature = "encryption")]
-use events_core::PayloadKeys;
 use sqlx::Pool;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! How payloads are stored: in clear, or sealed. Between the rows and everything else, so that nobody else has to know.
 
-use events_core::{Envelope, Error, HandOver};
 #[cfg(feature = "encryption")]
 use events_core::PayloadKeys;
+use events_core::{Envelope, Error, HandOver};
 
 /// Seals what is about to be stored, and opens what was read.
 #[derive(Clone, Debug, Default)]

@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 use events_core::{
-    Catalog, CatalogEvent, DeliveryError, Envelope, EventsLock, Severity, Upcast, after_commit, before_commit, catalog, domain_event, subscribe,
+    Catalog, CatalogEvent, DeliveryError, Envelope, EventsLock, Severity, Upcast, after_commit, before_commit, catalog, domain_event,
+    subscribe,
 };
 use events_sqlx::sqlite::UnitOfWork;
 use serde::{Deserialize, Serialize};

@@ -86,7 +86,12 @@ fn a_field_that_was_renamed_breaks_and_its_new_name_is_guessed() {
 
 #[test]
 fn a_new_field_breaks_only_if_it_is_required() {
-    only(BEFORE, now(&[ID, CENTS, field("note", "String", TEXT)]), Severity::Breaking, &["`note` is new and required", "`#[serde(default)]`"]);
+    only(
+        BEFORE,
+        now(&[ID, CENTS, field("note", "String", TEXT)]),
+        Severity::Breaking,
+        &["`note` is new and required", "`#[serde(default)]`"],
+    );
     only(BEFORE, now(&[ID, CENTS, optional(field("note", "String", TEXT))]), Severity::Compatible, &["passes over it"]);
 }
 
@@ -106,6 +111,19 @@ fn a_type_that_changed_breaks_unless_the_old_json_is_read() {
     only(BEFORE, now(&[ID, field("cents", "Box<i32>", I32)]), Severity::Compatible, &["the JSON is the same"]);
     const MAYBE: &str = r#"{"anyOf":[{"type":"integer","format":"int32"},{"type":"null"}]}"#;
     only(BEFORE, now(&[ID, optional(field("cents", "Option<i32>", MAYBE))]), Severity::Warning, &["release before"]);
+}
+
+#[test]
+fn the_same_type_may_be_written_in_another_way() {
+    const TIME: &str = r#"{"type":"string","format":"date-time"}"#;
+    const UNKNOWN: &str = r#"{"x-rust-type":"OffsetDateTime"}"#;
+    let at = |schema| [ID, optional(field("at", "OffsetDateTime", schema))];
+    let found =
+        |before, after| changes(&[now(&at(before))], &[now(&at(after))]).into_iter().map(|change| change.severity).collect::<Vec<_>>();
+    assert_eq!(found(UNKNOWN, TIME), [Severity::Warning]);
+    assert_eq!(found(TIME, UNKNOWN), [Severity::Warning]);
+    assert_eq!(found(TIME, TEXT), [Severity::Breaking]);
+    assert_eq!(found(TIME, TIME), []);
 }
 
 #[test]
