@@ -177,7 +177,7 @@ mod tests {
         let mut input: DeriveInput = parse_quote! {
             #[derive(Clone, std::fmt::Debug, Serialize)]
             #[derive(Debug)]
-            struct E { a: i64 }
+            struct E { a: i64, }
         };
         assert!(take_debug(&mut input));
         assert_eq!(
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn only_marks_are_stripped() {
-        let input: DeriveInput = parse_quote! { struct E { #[event(sensitive)] #[serde(rename = "b")] a: i64 } };
+        let input: DeriveInput = parse_quote! { struct E { #[event(sensitive)] #[serde(rename = "b")] a: i64, } };
         let stripped = without_marks(&input).expect("there was a mark");
         assert_eq!(
             quote!(#stripped).to_string(),
