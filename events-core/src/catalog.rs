@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// What is linked into this program: every `#[domain_event]`, and every handler that is not `manual`.
 ///
-/// ```
+/// ```standalone_crate
 /// use events_core::{catalog, domain_event};
 /// # use serde::{Deserialize, Serialize};
 /// #[domain_event(topic = "order.paid", key = order_id)]

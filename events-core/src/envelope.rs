@@ -106,7 +106,7 @@ impl Envelope {
     /// Which fields are sensitive is told by the header [`SENSITIVE_HEADER`] and by the event types linked into this program. If there are any,
     /// and the payload is no JSON object, nothing of it is shown.
     ///
-    /// ```
+    /// ```standalone_crate
     /// use events_core::{Envelope, domain_event};
     /// # use serde::{Deserialize, Serialize};
     /// #[domain_event(topic = "card.charged")]

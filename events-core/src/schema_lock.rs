@@ -14,7 +14,7 @@ const FORMAT: u32 = 1;
 
 /// What events looked like when they were locked. Its text is JSON in a stable order, so that a diff shows what changed and nothing else.
 ///
-/// ```
+/// ```standalone_crate
 /// use events_core::{EventsLock, Severity, catalog};
 ///
 /// let text = catalog().lock().to_string(); // to be kept as events.lock.json
