@@ -2,6 +2,7 @@
 
 use crate::args::Global;
 use anyhow::{Context, bail};
+use events_core::{PayloadKey, PayloadKeys};
 use serde::Deserialize;
 use std::{collections::BTreeSet, env, fs, path::Path};
 
@@ -16,6 +17,18 @@ pub(crate) struct Config {
     pub(crate) broker: Option<Broker>,
     /// Limits of `outbox relay`.
     pub(crate) relay: Relay,
+    /// The keys of encrypted payloads, the current one first: brokers get payloads in clear.
+    #[serde(rename = "payload_key")]
+    pub(crate) payload_keys: Vec<Key>,
+}
+
+/// A key of the file. The key itself is in the environment.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Key {
+    pub(crate) id: String,
+    /// The environment variable that has the key, as base64 of 32 bytes.
+    pub(crate) key_env: String,
 }
 
 /// A database of the file.
@@ -64,6 +77,20 @@ impl Config {
         let Some(path) = path else { return Ok(Self::default()) };
         let text = fs::read_to_string(path).with_context(|| format!("reading `{}`", path.display()))?;
         toml::from_str(&text).with_context(|| format!("`{}` is no configuration", path.display()))
+    }
+
+    /// The keys of encrypted payloads, if there are any.
+    pub(crate) fn payload_keys(&self) -> anyhow::Result<Option<PayloadKeys>> {
+        let mut keys: Option<PayloadKeys> = None;
+        for Key { id, key_env } in &self.payload_keys {
+            let text = env::var(key_env).with_context(|| format!("the payload key `{id}` is taken from `{key_env}`, which is not set"))?;
+            let key = PayloadKey::from_base64(text.trim()).with_context(|| format!("the payload key `{id}` in `{key_env}`"))?;
+            keys = Some(match keys {
+                None => PayloadKeys::new(id.clone(), key),
+                Some(keys) => keys.and_old(id.clone(), key),
+            });
+        }
+        Ok(keys)
     }
 
     /// The databases of the command line or, if it names none, of the file.

@@ -1,6 +1,6 @@
 //! Collects what a unit of work publishes, in task-local storage. Knows no store.
 
-use crate::{DomainEvent, Envelope, Error, EventId, Headers, spans, trace_context};
+use crate::{DomainEvent, Envelope, Error, EventId, Headers, SENSITIVE_HEADER, spans, trace_context};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -98,7 +98,7 @@ impl<E: DomainEvent> Publication<E> {
         Self { event, headers: Headers::new(), key: None, due: Due::After(E::DELAY.unwrap_or_default()) }
     }
 
-    /// Adds text that travels with the event.
+    /// Adds text that travels with the event. [`SENSITIVE_HEADER`] says what the event's type says, whatever is given here.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.insert(name.into(), value.into());
         self
@@ -192,7 +192,8 @@ impl Collector {
         if size > limit {
             return Err(Error::PayloadTooLarge { topic, size, limit });
         }
-        envelope.headers = publication.headers;
+        // What the type says of its sensitive fields is not the caller's to change.
+        envelope.headers.extend(publication.headers.into_iter().filter(|(name, _)| name != SENSITIVE_HEADER));
         envelope.key = publication.key.or(envelope.key);
         if let Some(size) = envelope.key.as_ref().map(String::len).filter(|size| *size > MAX_KEY) {
             return Err(Error::KeyTooLong { topic, size });

@@ -1,6 +1,7 @@
 //! An event with everything a stranger needs to know about it: id, topic, key, time, source, headers, payload.
 
-use crate::{BoxError, DeliveryId, DomainEvent};
+use crate::event::place_of;
+use crate::{BoxError, DeliveryId, DomainEvent, SENSITIVE_HEADER, masked};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use std::{borrow::Cow, collections::BTreeMap, fmt, str::FromStr, sync::Arc};
@@ -55,7 +56,7 @@ impl FromStr for EventId {
 pub type Headers = BTreeMap<String, String>;
 
 /// A domain event as it is stored and sent.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Envelope {
     /// The event's id; the same in every delivery and redelivery.
     pub id: EventId,
@@ -84,8 +85,9 @@ impl Envelope {
     /// Puts `event` into an envelope with a fresh id.
     ///
     /// # Errors
-    /// Whatever the event's `Serialize` reports.
+    /// Whatever the event's `Serialize` reports; of an event with sensitive fields only that it did.
     pub fn seal<E: DomainEvent>(event: &E, source: &Arc<str>) -> Result<Self, serde_json::Error> {
+        let payload = event.encode().map_err(|error| if E::GUARDED { serde::ser::Error::custom(place_of(&error)) } else { error })?;
         Ok(Self {
             id: EventId::now(),
             topic: Cow::Borrowed(E::TOPIC),
@@ -94,9 +96,34 @@ impl Envelope {
             occurred_at: OffsetDateTime::now_utc(),
             source: Arc::clone(source),
             content_type: Cow::Borrowed(JSON),
-            headers: Headers::new(),
-            payload: Bytes::from(event.encode()?),
+            headers: masked::header_of(E::SENSITIVE).map(|names| (SENSITIVE_HEADER.to_owned(), names)).into_iter().collect(),
+            payload: Bytes::from(payload),
         })
+    }
+
+    /// The payload for people: its text, with `"***"` in the place of every sensitive field.
+    ///
+    /// Which fields are sensitive is told by the header [`SENSITIVE_HEADER`] and by the event types linked into this program. If there are any,
+    /// and the payload is no JSON object, nothing of it is shown.
+    ///
+    /// ```standalone_crate
+    /// use events_core::{Envelope, domain_event};
+    /// # use serde::{Deserialize, Serialize};
+    /// #[domain_event(topic = "card.charged")]
+    /// #[derive(Serialize, Deserialize)]
+    /// struct CardCharged {
+    ///     order_id: i64,
+    ///     #[event(sensitive)]
+    ///     card: String,
+    /// }
+    ///
+    /// let event = CardCharged { order_id: 7, card: "4111 1111".to_owned() };
+    /// let envelope = Envelope::seal(&event, &"/shop".into()).unwrap();
+    /// assert_eq!(envelope.masked(), r#"{"card":"***","order_id":7}"#);
+    /// ```
+    #[must_use]
+    pub fn masked(&self) -> String {
+        masked::text(self)
     }
 
     /// Takes the event out again.
@@ -124,6 +151,8 @@ impl Envelope {
             .into());
         }
         E::decode_version(self.version, &self.payload).map_err(|error| {
+            let is_guarded = E::GUARDED || self.headers.contains_key(SENSITIVE_HEADER);
+            let error = if is_guarded { place_of(&error) } else { error.to_string() };
             format!(
                 "the payload of event {} on topic `{}` version {} does not fit `{}`: {error}",
                 self.id,
@@ -133,6 +162,23 @@ impl Envelope {
             )
             .into()
         })
+    }
+}
+
+/// Without the payload: what is sensitive in it must not get into a log.
+impl fmt::Debug for Envelope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Envelope")
+            .field("id", &self.id)
+            .field("topic", &self.topic)
+            .field("version", &self.version)
+            .field("key", &self.key)
+            .field("occurred_at", &self.occurred_at)
+            .field("source", &self.source)
+            .field("content_type", &self.content_type)
+            .field("headers", &self.headers)
+            .field("payload", &format_args!("<{} bytes>", self.payload.len()))
+            .finish()
     }
 }
 

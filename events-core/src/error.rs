@@ -63,6 +63,14 @@ pub enum Error {
         /// serde's error.
         source: serde_json::Error,
     },
+    /// The payload could not be encrypted before it was stored; everything was rolled back.
+    #[error("the event on topic `{topic}` could not be encrypted, and nothing was committed")]
+    Encrypt {
+        /// Topic of the event.
+        topic: String,
+        /// Why.
+        source: BoxError,
+    },
     /// The serialized event is larger than the outbox accepts.
     #[error(
         "the event on topic `{topic}` has {size} bytes, more than the limit of {limit}; publish a reference to the data instead, \

@@ -1,5 +1,6 @@
 //! What a domain event is: a type with a topic, a version and, if order matters, a key.
 
+use crate::shape::Shape;
 use serde::{Serialize, de::DeserializeOwned};
 use std::time::Duration;
 
@@ -36,6 +37,14 @@ pub trait DomainEvent: EventPayload + Send + Sync + 'static {
     const TO: Option<&'static str> = None;
     /// How long after COMMIT the event becomes deliverable.
     const DELAY: Option<Duration> = None;
+    /// The names, in the payload, of the fields whose values must not be shown: those marked `#[event(sensitive)]`.
+    const SENSITIVE: &'static [&'static str] = &[];
+    /// Whether this type or a version before it has sensitive fields.
+    #[doc(hidden)]
+    const GUARDED: bool = !Self::SENSITIVE.is_empty();
+    /// What the macro has seen of the payload.
+    #[doc(hidden)]
+    const SHAPE: Shape = Shape::UNKNOWN;
 
     /// Ordering key: events with equal keys reach each target in commit order.
     fn key(&self) -> Option<String> {
@@ -46,6 +55,12 @@ pub trait DomainEvent: EventPayload + Send + Sync + 'static {
     #[doc(hidden)]
     fn decode_version(_version: u16, payload: &[u8]) -> Result<Self, serde_json::Error> {
         Self::decode(payload)
+    }
+
+    /// The schema that the type itself brings.
+    #[doc(hidden)]
+    fn schema() -> Option<serde_json::Value> {
+        None
     }
 }
 
@@ -86,10 +101,32 @@ pub struct EventDescriptor {
     pub since: u16,
     pub local: bool,
     pub to: Option<&'static str>,
+    pub delay: Option<Duration>,
+    pub sensitive: &'static [&'static str],
+    pub shape: Shape,
     pub type_name: fn() -> &'static str,
+    pub schema: fn() -> Option<serde_json::Value>,
+    /// Whether a payload of a version that it reads fits the type; the error says nothing that must not be shown.
+    pub fits: fn(u16, &[u8]) -> Result<(), String>,
 }
 
 impl EventDescriptor {
+    /// The descriptor of no event; it stands where a mistake was.
+    pub const NOTHING: Self = Self {
+        topic: "",
+        version: 0,
+        oldest: 0,
+        since: 0,
+        local: false,
+        to: None,
+        delay: None,
+        sensitive: &[],
+        shape: Shape::UNKNOWN,
+        type_name: || "",
+        schema: || None,
+        fits: |_, _| Ok(()),
+    };
+
     /// The descriptor of `E`.
     #[must_use]
     pub const fn of<E: DomainEvent>() -> Self {
@@ -100,7 +137,12 @@ impl EventDescriptor {
             since: E::SINCE,
             local: E::LOCAL,
             to: E::TO,
+            delay: E::DELAY,
+            sensitive: E::SENSITIVE,
+            shape: E::SHAPE,
             type_name: std::any::type_name::<E>,
+            schema: E::schema,
+            fits: fits::<E>,
         }
     }
 
@@ -109,6 +151,26 @@ impl EventDescriptor {
     pub fn reads(&self, topic: &str, version: u16) -> bool {
         self.topic == topic && (self.oldest..=self.version).contains(&version)
     }
+}
+
+fn fits<E: DomainEvent>(version: u16, payload: &[u8]) -> Result<(), String> {
+    E::decode_version(version, payload).map(drop).map_err(|error| if E::GUARDED { place_of(&error) } else { error.to_string() })
+}
+
+/// Where and what kind of error it was, and nothing else: serde quotes the value that it did not expect.
+pub(crate) fn place_of(error: &serde_json::Error) -> String {
+    use serde_json::error::Category;
+    let what = match error.classify() {
+        Category::Io => "it could not be read",
+        Category::Syntax => "it is no JSON",
+        Category::Data => "a value does not fit",
+        Category::Eof => "it ends too early",
+    };
+    let place = match (error.line(), error.column()) {
+        (0, _) => String::new(),
+        (line, column) => format!(" at line {line} column {column}"),
+    };
+    format!("{what}{place}; the error itself is left out, because it may quote a sensitive field")
 }
 
 inventory::collect!(EventDescriptor);

@@ -53,6 +53,7 @@ impl Relay {
                     lane: *index,
                     room,
                     waits_for_key: false,
+                    stored: None,
                 });
             }
         }
@@ -100,6 +101,8 @@ pub struct Planned {
     lane: usize,
     room: Option<Room>,
     waits_for_key: bool,
+    /// The envelope as it is stored, where that differs.
+    stored: Option<Arc<Envelope>>,
 }
 
 impl Planned {
@@ -107,6 +110,12 @@ impl Planned {
     #[must_use]
     pub fn delivery(&self) -> &Delivery {
         &self.delivery
+    }
+
+    /// The envelope as it is to be stored: that of the delivery, or sealed.
+    #[must_use]
+    pub fn stored(&self) -> &Envelope {
+        self.stored.as_ref().unwrap_or(&self.delivery.envelope)
     }
 
     /// How long after COMMIT it becomes deliverable.
@@ -158,13 +167,33 @@ impl HandOver {
         &mut self.planned
     }
 
+    /// Seals what is to be stored, each event once. What is handed over from memory stays in clear.
+    ///
+    /// # Errors
+    /// The payload cannot be encrypted.
+    #[cfg(feature = "encryption")]
+    pub fn seal(&mut self, keys: &crate::PayloadKeys) -> Result<(), Error> {
+        let mut sealed: Option<Arc<Envelope>> = None;
+        for row in &mut self.planned {
+            let event = &row.delivery.envelope;
+            let stored = match sealed.take() {
+                // The rows of an event stand one after the other.
+                Some(stored) if stored.id == event.id => stored,
+                _ => Arc::new(keys.seal(event).map_err(|source| Error::Encrypt { topic: event.topic.to_string(), source })?),
+            };
+            row.stored = Some(Arc::clone(&stored));
+            sealed = Some(stored);
+        }
+        Ok(())
+    }
+
     /// Hands the committed deliveries to the relay. Never waits, so that no cancellation can come between COMMIT and hand-over.
     pub fn hand_over(self) {
         let Self { engine, planned, begun, watch, uncounted, .. } = self;
         engine.meter.committed(watch, &uncounted, planned.len());
         let mut overflowed = false;
         let mut leased: Vec<(usize, InFlight)> = Vec::with_capacity(planned.len());
-        for Planned { delivery, delay, lane, room, waits_for_key } in planned {
+        for Planned { delivery, delay, lane, room, waits_for_key, .. } in planned {
             match room {
                 Some(room) => {
                     let lease = engine.leases.hold(delivery.lease, begun + engine.options.lease);

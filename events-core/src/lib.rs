@@ -2,8 +2,13 @@
 
 // The modules stand in the order in which an event flows through them.
 mod event;
+mod shape;
 mod upcast;
 mod envelope;
+mod masked;
+mod sealed;
+#[cfg(feature = "encryption")]
+mod payload_keys;
 mod cloud_events;
 mod collect;
 mod extract;
@@ -47,6 +52,11 @@ mod instrument;
 mod meter;
 mod trace_context;
 mod spans;
+mod catalog;
+mod async_api;
+mod sample;
+mod schema_changes;
+mod schema_lock;
 mod clock;
 mod error;
 mod build_error;
@@ -55,6 +65,7 @@ mod build_error;
 pub mod test_kit;
 
 pub use build_error::BuildError;
+pub use catalog::{Catalog, CatalogEvent, CatalogField, CatalogHandler, catalog};
 pub use clock::{Clock, millis_of};
 pub use cloud_events::{from_cloud_event, to_cloud_event};
 pub use collect::{Collected, Collector, Publication, publish, publish_at, publish_in};
@@ -65,15 +76,20 @@ pub use extract::{Completion, Context, EventArg, FromContext, Requirements, Stat
 pub use hand_over::{HandOver, Planned};
 pub use handler::{Backoff, BoxFuture, DeliveryError, DeliveryErrorKind, HandlerFn, Phase};
 pub use inbox::{Inbox, Receipt, ReceiveOutcome};
+pub use masked::SENSITIVE_HEADER;
 pub use memory_transport::{MemorySubscription, MemoryTransport};
 pub use options::RelayOptions;
 pub use outboxes::{AnyOutbox, OutboxStatus, Outboxes};
+#[cfg(feature = "encryption")]
+pub use payload_keys::{PayloadKey, PayloadKeys};
 pub use receiver::{Receiver, ReceiverBuilder};
 pub use registry::Registry;
 pub use registry_builder::RegistryBuilder;
 pub use relay::Relay;
 pub use report::{LATENCY_BOUNDS, LoopReport, ProcessReport, Sample};
 pub use retry::{DeadLetterPolicy, RetryPolicy};
+pub use schema_changes::{Change, Severity};
+pub use schema_lock::{EventsLock, LockedEvent, LockedField};
 pub use stats::{LoopHealth, Stats};
 pub use store::{
     DeadReason, Delivery, DeliveryId, Failure, InUnitOfWork, Lease, LeaseRequest, LeaseToken, Leased, Orphans, OutboxStore, Outcome,
@@ -93,7 +109,8 @@ pub mod __private {
         Backoff, Effects, HandlerCall, HandlerDescriptor, HandlerOptions, IntoOutcome, OrderingKey, Phase, UnitOfWorkType,
     };
     pub use crate::retry::DeadLetterPolicy;
+    pub use crate::shape::{DerivedSchema, FieldDescriptor, NoSchema, SchemaProbe, Shape};
     pub use crate::upcast::follows;
     pub use inventory;
-    pub use serde_json::Error as JsonError;
+    pub use serde_json::{Error as JsonError, Value as Json};
 }

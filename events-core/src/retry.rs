@@ -70,6 +70,14 @@ impl RetryPolicy {
         self.dead_letters == DeadLetterPolicy::BlockKey
     }
 
+    pub(crate) fn most_attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    pub(crate) fn waits(&self) -> &Backoff {
+        &self.backoff
+    }
+
     /// How long to wait after `failed` failed attempts; `None` when they are exhausted.
     #[must_use]
     pub fn delay_after(&self, failed: u32) -> Option<Duration> {

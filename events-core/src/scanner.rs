@@ -5,9 +5,13 @@ use crate::lane::{Holds, InFlight, Source};
 use crate::settler::Pending;
 use crate::store::{DeadReason, Failure, Leased};
 use crate::{Delivery, Error, LeaseRequest, LeaseToken, Outcome, Settlement, TargetRequest, pace::Pace};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use time::OffsetDateTime;
+
+/// How long a delivery waits for a process that has the key of its payload.
+const MISSING_KEY_DELAY: Duration = Duration::from_secs(30);
 
 /// What a turn of the scanner was.
 enum Turn {
@@ -75,6 +79,7 @@ impl Engine {
             self.settler.push(Pending { settlement, source: Source::Scanner, published: None, holds: None });
         }
         let mut flights = Vec::with_capacity(deliveries.len());
+        let mut sealed: BTreeMap<String, u64> = BTreeMap::new();
         for delivery in deliveries {
             let Some(index) = self.lane_of.get(&delivery.target).copied() else { continue };
             // Its lease ran out while it was under way, or before its settlement could be written: the database was away for long.
@@ -84,11 +89,21 @@ impl Engine {
             }
             let holds = Holds { room: self.lanes[index].room(), _lease: self.leases.hold(delivery.lease, begun + self.options.lease) };
             let flight = InFlight { source: Source::Scanner, delivery, holds };
-            if flight.delivery.abandoned >= self.options.max_abandoned {
+            if let Some(key) = flight.delivery.envelope.sealed_with() {
+                *sealed.entry(key.to_owned()).or_default() += 1;
+                self.settle(flight, Outcome::HandBack { delay: MISSING_KEY_DELAY });
+            } else if flight.delivery.abandoned >= self.options.max_abandoned {
                 self.bury_abandoned(flight);
             } else {
                 flights.push((index, flight));
             }
+        }
+        for (key, deliveries) in sealed {
+            tracing::warn!(
+                key,
+                deliveries,
+                "payloads are encrypted with a key that this process does not have; they wait for a process that has it: give it to                  `PayloadKeys`, with `.and_old(..)` if it is not the current one"
+            );
         }
         self.accept(flights);
         Ok(leased)

@@ -12,7 +12,7 @@ pub(crate) const TRANSPORT: &str = "transport:";
 /// How many calls of a handler run at once, unless it says otherwise.
 const CONCURRENCY: usize = 16;
 /// How long one handler call or transport batch may take, unless it says otherwise.
-const TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A handler or a transport, with its limits.
 pub(crate) struct Target {

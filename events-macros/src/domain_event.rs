@@ -4,9 +4,10 @@ use crate::{
     attribute::{Annotation, Key, Keys, whole},
     duration,
     errors::Errors,
-    name,
+    fields::EventFields,
+    json_schema, name,
     nearest::{list, nearest},
-    payload, stand_in, topic,
+    payload, sensitive, stand_in, topic,
 };
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
@@ -36,6 +37,7 @@ struct DomainEvent {
     key: Option<OrderingKey>,
     route: Route,
     delay: Option<Duration>,
+    fields: EventFields,
 }
 
 /// What was before this version.
@@ -61,19 +63,42 @@ enum OrderingKey {
 }
 
 pub(crate) fn expand(annotation: TokenStream, item: &TokenStream) -> TokenStream {
-    let generated = match payload::parse(item.clone()) {
-        Ok(input) => match validate(annotation, &input) {
-            Ok(event) => event.expand(&input.ident),
-            Err(error) => [error.to_compile_error(), stand_in::event(&input)].into_iter().collect(),
-        },
-        Err(error) => error.to_compile_error(),
+    let input = match payload::parse(item.clone()) {
+        Ok(input) => input,
+        Err(error) => {
+            let error = error.to_compile_error();
+            return quote!(#item #error);
+        }
     };
-    quote!(#item #generated)
+    let plain = sensitive::without_marks(&input);
+    match validate(annotation, &input) {
+        Ok(event) => {
+            let generated = event.expand(&input.ident);
+            let hidden = event.fields.sensitive();
+            match plain {
+                Some(mut plain) if !hidden.is_empty() => {
+                    let asked_for = sensitive::take_debug(&mut plain);
+                    let debug = sensitive::debug(&input, &hidden, asked_for);
+                    quote!(#plain #generated #debug)
+                }
+                _ => quote!(#item #generated),
+            }
+        }
+        Err(error) => {
+            let (error, stand_in) = (error.to_compile_error(), stand_in::event(&input));
+            match plain {
+                Some(plain) => quote!(#plain #error #stand_in),
+                None => quote!(#item #error #stand_in),
+            }
+        }
+    }
 }
 
 fn validate(annotation: TokenStream, input: &DeriveInput) -> Result<DomainEvent, Error> {
     let mut errors = Errors::default();
-    let fields = payload::check(input, &mut errors);
+    let names = payload::check(input, &mut errors);
+    sensitive::misplaced(input, &mut errors);
+    let fields = EventFields::read(input, &mut errors);
     let mut given = Annotation::parse(annotation, &KEYS, &mut errors);
 
     let topic = given.take("topic").map(|entry| entry.checked(topic::check, &mut errors));
@@ -88,12 +113,21 @@ fn validate(annotation: TokenStream, input: &DeriveInput) -> Result<DomainEvent,
     let before = before(&mut given, version, &mut errors);
     let key = given.take("key").and_then(|entry| {
         let expr = entry.required(&mut errors)?;
-        Some(ordering_key(expr, input, &fields, &mut errors))
+        let key = ordering_key(expr, input, &names, &mut errors);
+        if let Some(field) = key.sensitive(&fields) {
+            errors.at(
+                field.span(),
+                format_args!(
+                    "`{field}` is sensitive, and keys are stored and shown in clear; take another field for the key, such as an id"
+                ),
+            );
+        }
+        Some(key)
     });
     let route = route(&mut given, &mut errors);
     let delay = given.take("delay").and_then(|entry| entry.duration(&mut errors)).map(|(_, delay)| delay);
 
-    let event = topic.flatten().map(|topic| DomainEvent { topic, version, before, key, route, delay });
+    let event = topic.flatten().map(|topic| DomainEvent { topic, version, before, key, route, delay, fields });
     errors.none_or(event)
 }
 
@@ -186,6 +220,7 @@ impl DomainEvent {
             quote!(const DELAY: ::core::option::Option<::core::time::Duration> = ::core::option::Option::Some(#delay);)
         });
         let key = self.key.as_ref().map(OrderingKey::expand);
+        let fields = self.fields.expand(self.key.as_ref().map(OrderingKey::written).as_deref());
         quote! {
             #[automatically_derived]
             impl ::events_core::DomainEvent for #ident {
@@ -195,6 +230,7 @@ impl DomainEvent {
                 #route
                 #delay
                 #key
+                #fields
             }
             ::events_core::__private::inventory::submit! {
                 ::events_core::__private::EventDescriptor::of::<#ident>()
@@ -215,6 +251,8 @@ impl Before {
                     <#old as ::events_core::DomainEvent>::OLDEST
                 };
                 const SINCE: ::core::primitive::u16 = <#old as ::events_core::DomainEvent>::SINCE;
+                const GUARDED: ::core::primitive::bool = !<#ident as ::events_core::DomainEvent>::SENSITIVE.is_empty()
+                    || <#old as ::events_core::DomainEvent>::GUARDED;
 
                 fn decode_version(
                     version: ::core::primitive::u16,
@@ -232,6 +270,21 @@ impl Before {
 }
 
 impl OrderingKey {
+    /// The sensitive field it is made of, if it plainly is.
+    fn sensitive(&self, fields: &EventFields) -> Option<Ident> {
+        match self {
+            Self::Field(field) => fields.is_sensitive(field).then(|| field.clone()),
+            Self::Expr(expr) => sensitive::field_in(quote!(#expr), &|ident| fields.is_sensitive(ident)),
+        }
+    }
+
+    fn written(&self) -> String {
+        match self {
+            Self::Field(field) => field.to_string(),
+            Self::Expr(expr) => json_schema::written(expr),
+        }
+    }
+
     fn expand(&self) -> TokenStream {
         let (receiver, value) = match self {
             Self::Field(field) => {

@@ -12,16 +12,20 @@ mod value;
 mod argument;
 mod backoff;
 mod duration;
+mod fields;
 mod name;
 mod options;
 mod payload;
 mod phase;
+mod sensitive;
+mod serde_words;
 mod signature;
 mod topic;
 
 // Expand: what is generated.
 mod domain_event;
 mod handler;
+mod json_schema;
 mod stand_in;
 
 // What all of them need to say what is wrong.
@@ -65,6 +69,31 @@ use proc_macro::TokenStream;
 /// The struct also derives `Serialize` and `Deserialize`, owns its fields and is not generic, because a topic and a
 /// version name one payload shape. Enums and tuple structs are refused: an enum is several facts, and the payload of a
 /// tuple struct could not grow.
+///
+/// # Sensitive fields
+/// `#[event(sensitive)]` on a field keeps its value out of what people see: the type's `Debug`, lists of deliveries and dead letters, and the
+/// errors that are kept and logged when a payload does not fit. The payload itself has it in clear; see `PayloadKeys` for encryption.
+///
+/// ```
+/// use events_core::{DomainEvent, domain_event};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[domain_event(topic = "card.charged", key = order_id)]
+/// #[derive(Debug, Serialize, Deserialize)]
+/// struct CardCharged {
+///     order_id: i64,
+///     #[event(sensitive)]
+///     card: String,
+/// }
+///
+/// let event = CardCharged { order_id: 7, card: "4111 1111".to_owned() };
+/// assert_eq!(format!("{event:?}"), "CardCharged { order_id: 7, card: <sensitive> }");
+/// assert_eq!(CardCharged::SENSITIVE, ["card"]);
+/// ```
+///
+/// `#[derive(Debug)]` stands below `#[domain_event]`: one above it is expanded first and would show everything, so it does not compile
+/// beside a sensitive field. Nor does a `Debug` written by hand. The names are those that serde's `rename` and `rename_all` give; a field that
+/// is flattened cannot be sensitive, and neither can the ordering key, which is stored and shown in clear.
 #[proc_macro_attribute]
 pub fn domain_event(annotation: TokenStream, item: TokenStream) -> TokenStream {
     domain_event::expand(annotation.into(), &item.into()).into()

@@ -38,15 +38,7 @@ pub(crate) fn handler(vis: &Visibility, ident: &Ident) -> TokenStream {
                 phase: ::events_core::__private::Phase::AfterCommit,
                 group: ::core::option::Option::None,
                 dedupe: ::core::option::Option::None,
-                event: ::events_core::__private::EventDescriptor {
-                    topic: "",
-                    version: 0,
-                    oldest: 0,
-                    since: 0,
-                    local: false,
-                    to: ::core::option::Option::None,
-                    type_name: || "",
-                },
+                event: ::events_core::__private::EventDescriptor::NOTHING,
                 options: ::events_core::__private::HandlerOptions {
                     attempts: ::core::option::Option::None,
                     backoff: ::core::option::Option::None,

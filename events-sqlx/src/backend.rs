@@ -2,6 +2,7 @@
 
 use crate::Isolation;
 use crate::channel::Channel;
+use crate::cipher::Cipher;
 use crate::installed::Installed;
 use crate::lines::Line;
 use crate::migrate::Migration;
@@ -29,6 +30,8 @@ pub struct Terms<'a, DB: Backend> {
     pub(crate) now: Option<i64>,
     /// Whether delivered deliveries go to the archive.
     pub(crate) archive: bool,
+    /// How payloads are stored.
+    pub(crate) cipher: &'a Cipher,
 }
 
 impl<DB: Backend> Clone for Terms<'_, DB> {

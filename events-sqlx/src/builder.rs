@@ -2,12 +2,16 @@
 
 use crate::UnitOfWork;
 use crate::backend::Backend;
+#[cfg(feature = "encryption")]
+use crate::cipher::Cipher;
 use crate::database::Db;
 use crate::inbox::RETENTION;
 use crate::migrate::{check_schema, migrate_in};
 use crate::outbox::{Inner, Outbox};
 use crate::statements::Schema;
 use crate::store::Store;
+#[cfg(feature = "encryption")]
+use events_core::PayloadKeys;
 use events_core::{
     BuildError, Clock, DomainEvent, Error, HandlerFn, OutboxStore, Registry, RegistryBuilder, Relay, RelayOptions, RetryPolicy,
     Subscription, Transport, TwoPhaseTransport,
@@ -58,6 +62,8 @@ pub struct OutboxBuilder<DB: Backend> {
     migrate: bool,
     notify: bool,
     publish_only: bool,
+    #[cfg(feature = "encryption")]
+    keys: Option<PayloadKeys>,
     wrap: fn(Arc<dyn OutboxStore>) -> Arc<dyn OutboxStore>,
 }
 
@@ -80,6 +86,8 @@ impl<DB: Backend> OutboxBuilder<DB> {
             migrate: true,
             notify: true,
             publish_only: false,
+            #[cfg(feature = "encryption")]
+            keys: None,
             wrap: |store| store,
         }
     }
@@ -187,6 +195,17 @@ impl<DB: Backend> OutboxBuilder<DB> {
         self
     }
 
+    /// Encrypts payloads in the database: in the outbox, among the dead letters and in the archive. Handlers, transports and receivers get them
+    /// in clear. What was stored before stays readable.
+    ///
+    /// All processes of an outbox have the same keys. One that lacks the key of a payload hands it back without an attempt, and says in its log
+    /// which key it lacks. So give a new key to all processes as an old one first (`and_old`), and make it the current one then.
+    #[cfg(feature = "encryption")]
+    pub fn encrypt(mut self, keys: PayloadKeys) -> Self {
+        self.keys = Some(keys);
+        self
+    }
+
     /// How long the inbox remembers what was received. An event that comes again later than that has its effect again: keep it longer than
     /// brokers and dead letters keep events. Default 30 days.
     pub fn inbox_retention(mut self, keep: Duration) -> Self {
@@ -286,6 +305,8 @@ impl<DB: Backend> OutboxBuilder<DB> {
             return Err(BuildError::InvalidOption { option: "the payload limit", value: "0".into(), rule: "events need some bytes" }.into());
         }
         BuildError::check_name("the source", &self.source)?;
+        #[cfg(feature = "encryption")]
+        self.keys.as_ref().map_or(Ok(()), PayloadKeys::check)?;
         let schema = self.schema.as_deref().map_or(Ok(Schema::default()), Schema::named)?;
         let registry = self.registry.build()?;
         for line in registry.describe() {
@@ -304,7 +325,10 @@ impl<DB: Backend> OutboxBuilder<DB> {
         } else {
             check_schema(&self.pool, &schema).await?;
         }
-        let db = Arc::new(Db::new(self.pool, &schema, self.clock, self.retention, self.notify).remembering(self.inbox_retention));
+        let db = Db::new(self.pool, &schema, self.clock, self.retention, self.notify).remembering(self.inbox_retention);
+        #[cfg(feature = "encryption")]
+        let db = db.sealing(Cipher::with(self.keys));
+        let db = Arc::new(db);
         let store = Arc::new(Store { db: Arc::clone(&db), outbox: OnceLock::new(), swept: Mutex::default() });
         let seen_by_relay = (self.wrap)(Arc::clone(&store) as Arc<dyn OutboxStore>);
         let relay = Relay::new(registry, Arc::clone(&seen_by_relay), self.relay)?;

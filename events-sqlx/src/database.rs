@@ -4,6 +4,7 @@ use crate::Isolation;
 use crate::backend::{Backend, Terms, TermsOf};
 use crate::builder::Retention;
 use crate::channel::Channel;
+use crate::cipher::Cipher;
 use crate::statements::{Schema, Statements};
 use events_core::{Clock, Error};
 use sqlx::{Pool, Transaction};
@@ -28,6 +29,7 @@ pub(crate) struct Db<DB: Backend> {
     pub(crate) clock: Clock,
     pub(crate) retention: Retention,
     pub(crate) inbox_retention: Duration,
+    pub(crate) cipher: Cipher,
     /// Where processes wake each other up, if they do.
     pub(crate) channel: Option<Channel>,
     /// Whose turn it is to write, where only one can. It is fair, where the database's own busy handler sleeps and hopes.
@@ -53,6 +55,7 @@ impl<DB: Backend> Db<DB> {
             clock,
             retention,
             inbox_retention: crate::inbox::RETENTION,
+            cipher: Cipher::default(),
             channel: notify.then(|| Channel::of(schema)),
             writer: Arc::default(),
             line: Mutex::default(),
@@ -64,8 +67,15 @@ impl<DB: Backend> Db<DB> {
         Self { inbox_retention, ..self }
     }
 
+    /// How payloads are stored.
+    #[cfg(feature = "encryption")]
+    pub(crate) fn sealing(self, cipher: Cipher) -> Self {
+        Self { cipher, ..self }
+    }
+
     pub(crate) fn terms(&self) -> TermsOf<'_, DB> {
-        Terms { sql: &self.sql, own: &self.own, now: self.clock.now_override(), archive: matches!(self.retention, Retention::Archive(_)) }
+        let archive = matches!(self.retention, Retention::Archive(_));
+        Terms { sql: &self.sql, own: &self.own, now: self.clock.now_override(), archive, cipher: &self.cipher }
     }
 
     /// Begins a unit of work's transaction.

@@ -76,7 +76,7 @@ pub(crate) async fn waiting_by_ids<DB: Backend>(
         Ok(Waiting {
             id: DeliveryId(DB::id(row, 0)?),
             target: text::<DB>(row, 2)?,
-            envelope: envelope::<DB>(row),
+            envelope: envelope::<DB>(row, terms),
             state: WaitingState::named(&text::<DB>(row, 15)?),
             visible_at: DB::time(row, 16)?,
             failed,
@@ -102,7 +102,7 @@ pub(crate) async fn dead_by_ids<DB: Backend>(
         Ok(DeadLetter {
             id: DeliveryId(DB::id(row, 0)?),
             target: text::<DB>(row, 2)?,
-            envelope: envelope::<DB>(row),
+            envelope: envelope::<DB>(row, terms),
             reason: text::<DB>(row, 12)?,
             attempts,
             failures: history(DB::text(row, 14)?, DB::text(row, 13)?, attempts),

@@ -12,6 +12,7 @@ mod options;
 mod lines;
 mod statements;
 mod stored;
+mod cipher;
 mod channel;
 mod owner;
 mod values;

@@ -1,6 +1,6 @@
 //! Rows to envelopes and histories.
 
-use crate::backend::Backend;
+use crate::backend::{Backend, TermsOf};
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 use events_core::{Delivery, DeliveryId, Lease, LeaseRequest, Leased, Unreadable};
 use events_core::{Envelope, EventId, Failure, Headers};
@@ -11,13 +11,13 @@ use time::OffsetDateTime;
 /// The envelope of a row: its event id in column 1, and from column 3 topic, version, key, payload, content_type, source, headers,
 /// occurred_at. All lists begin alike.
 ///
-/// The error says which column cannot be read; the row itself can be settled nevertheless.
-pub(crate) fn envelope<DB: Backend>(row: &DB::Row) -> Result<Envelope, String> {
+/// The error says which column cannot be read; the row itself can be settled nevertheless. A payload whose key is not here stays sealed.
+pub(crate) fn envelope<DB: Backend>(row: &DB::Row, terms: TermsOf<'_, DB>) -> Result<Envelope, String> {
     let unreadable = |error: sqlx::Error| error.to_string();
     let missing = |name: &str| format!("the column `{name}` is NULL");
     let text = |column, name| DB::text(row, column).map_err(unreadable)?.ok_or_else(|| missing(name));
     let version = DB::int(row, 4).map_err(unreadable)?.ok_or_else(|| missing("version"))?;
-    Ok(Envelope {
+    let stored = Envelope {
         id: EventId(DB::id(row, 1).map_err(unreadable)?),
         topic: Cow::Owned(text(3, "topic")?.to_owned()),
         version: u16::try_from(version).map_err(|_| format!("the column `version` is {version}, which is no version"))?,
@@ -27,7 +27,8 @@ pub(crate) fn envelope<DB: Backend>(row: &DB::Row) -> Result<Envelope, String> {
         source: Arc::from(text(8, "source")?),
         headers: headers(text(9, "headers")?)?,
         occurred_at: DB::published(row, 10).map_err(unreadable)?,
-    })
+    };
+    terms.cipher.open(stored)
 }
 
 /// A count that is never negative.
@@ -76,13 +77,13 @@ pub(crate) fn last_error(failures: &[Failure]) -> Option<&str> {
 
 /// Leased rows to deliveries. Their columns are those of an envelope, then attempt, abandoned and failures.
 #[cfg(any(feature = "mysql", feature = "postgres"))]
-pub(crate) fn leased<DB: Backend>(rows: &[DB::Row], request: &LeaseRequest) -> sqlx::Result<Leased> {
+pub(crate) fn leased<DB: Backend>(rows: &[DB::Row], request: &LeaseRequest, terms: TermsOf<'_, DB>) -> sqlx::Result<Leased> {
     let mut leased = Leased::default();
     for row in rows {
         let lease = Lease { id: DeliveryId(DB::id(row, 0)?), token: request.token };
         let name = DB::text(row, 2)?.unwrap_or_default();
         let Some(target) = request.targets.iter().find(|target| &*target.name == name) else { continue };
-        match envelope::<DB>(row) {
+        match envelope::<DB>(row, terms) {
             Ok(envelope) => leased.deliveries.push(Delivery {
                 lease,
                 target: Arc::clone(&target.name),

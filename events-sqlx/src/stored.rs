@@ -14,7 +14,7 @@ pub(crate) fn bind_delivery<DB: Backend>(
     lease: Duration,
     now: Option<i64>,
 ) -> sqlx::Result<()> {
-    let (delivery, envelope) = (row.delivery(), &*row.delivery().envelope);
+    let (delivery, envelope) = (row.delivery(), row.stored());
     let headers = serde_json::to_string(&envelope.headers).map_err(|error| sqlx::Error::Encode(error.into()))?;
     let (delay, leased) = (millis_of(row.delay()), row.is_leased());
     // NULL plus anything is NULL: that is how a row waits for its key, or has no delay.

@@ -354,6 +354,7 @@ async fn last_work<DB: Backend>(
         }
     }
     if !hand_over.planned().is_empty() {
+        terms.cipher.seal(hand_over)?;
         let line = settlement.as_ref().and_then(|settlement| Some((settlement.key.clone()?, settlement.target.to_string())));
         DB::append(tx, hand_over.planned_mut(), line, lease, terms).await.map_err(failed::<DB>("writing events to the outbox"))?;
     }

@@ -201,6 +201,17 @@ macro_rules! store_conformance {
                 a_process_that_only_publishes_leaves_its_deliveries_to_others,
                 a_process_that_only_publishes_says_so_in_its_limits_too,
             }
+            sensitive {
+                sensitive_fields_are_named_beside_their_event_and_masked_for_people,
+                the_error_of_a_payload_that_does_not_fit_does_not_quote_it,
+            }
+            encryption {
+                payloads_are_encrypted_in_every_table_and_handled_in_clear,
+                after_a_restart_and_a_rotation_everything_is_read,
+                a_payload_whose_key_is_missing_waits_for_it_without_an_attempt,
+                a_payload_that_was_put_into_another_row_goes_to_the_dead_letters,
+                every_way_into_the_outbox_encrypts,
+            }
         }
     };
 }

@@ -17,6 +17,7 @@ pub mod concurrent_cases;
 mod conformance;
 pub mod crash_cases;
 pub mod events;
+pub mod events_of_cards;
 pub mod events_of_old;
 mod gate;
 mod half_memory;

@@ -1,5 +1,6 @@
 //! Runs until it is told to end: SIGTERM and Ctrl-C drain, SIGHUP reads the list of databases anew.
 
+use super::members::Terms;
 use super::{broker, members};
 use crate::args::{self, Global, duration};
 use crate::config::{Config, Named};
@@ -22,17 +23,19 @@ pub(crate) async fn run(global: &Global, args: &args::Relay) -> anyhow::Result<E
     };
     let mut databases = config.databases(global)?;
     let options = options(args, &config)?;
+    let keys = config.payload_keys()?;
     // Before anything is connected, so that a signal in between is not lost.
     let (mut hangup, mut terminate) = (signal(SignalKind::hangup())?, signal(SignalKind::terminate())?);
     let transport = broker::connect(&plan).await.with_context(|| format!("the broker {}", plan.shown()))?;
+    let terms = Terms { transport, options, keys };
     let outboxes = Outboxes::new();
     let sampled = Sampled::default();
     for named in &databases {
-        members::add(&outboxes, named, &transport, &options)?;
+        members::add(&outboxes, named, &terms)?;
         sampled.add(Database::connect(named).await?);
     }
     if let (Some(address), Some(metrics)) = (args.listen, metrics) {
-        let health = Health::of_relay(outboxes.clone(), options.clone());
+        let health = Health::of_relay(outboxes.clone(), terms.options.clone());
         let bound = telemetry::serve(address, metrics, sampled.clone(), health).await?;
         output::line(format!("metrics and health at http://{bound}"))?;
     }
@@ -42,7 +45,7 @@ pub(crate) async fn run(global: &Global, args: &args::Relay) -> anyhow::Result<E
         tokio::select! {
             _ = hangup.recv() => match Config::read(global.config.as_deref()).and_then(|config| config.databases(global)) {
                 Ok(wanted) => {
-                    reload(&outboxes, &sampled, (&databases, &wanted), |named| members::add(&outboxes, named, &transport, &options), args).await?;
+                    reload(&outboxes, &sampled, (&databases, &wanted), |named| members::add(&outboxes, named, &terms), args).await?;
                     databases = wanted;
                 }
                 // The old list was good; a slip of the pen must not stop the relay.

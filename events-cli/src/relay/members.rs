@@ -4,7 +4,7 @@ use super::shared::Shared;
 use crate::config::Named;
 use anyhow::{Context, bail};
 use async_trait::async_trait;
-use events_core::{AnyOutbox, Error, LoopHealth, Outboxes, RelayOptions, Stats};
+use events_core::{AnyOutbox, Error, LoopHealth, Outboxes, PayloadKeys, RelayOptions, Stats};
 use events_sqlx::{Backend, Outbox};
 use sqlx::{Pool, mysql::MySqlPoolOptions, postgres::PgPoolOptions, sqlite::SqlitePoolOptions};
 use std::time::Duration;
@@ -42,17 +42,26 @@ impl AnyOutbox for Member {
     }
 }
 
+/// What all outboxes of a daemon have in common.
+#[derive(Clone)]
+pub(crate) struct Terms {
+    pub(crate) transport: Shared,
+    pub(crate) options: RelayOptions,
+    /// Brokers get payloads in clear, so what is encrypted in the database has to be opened.
+    pub(crate) keys: Option<PayloadKeys>,
+}
+
 /// Adds an outbox to the group; it is started in the background, again and again until its database is there.
-pub(crate) fn add(outboxes: &Outboxes, named: &Named, transport: &Shared, options: &RelayOptions) -> anyhow::Result<()> {
-    let (database, transport, options) = (named.clone(), transport.clone(), options.clone());
+pub(crate) fn add(outboxes: &Outboxes, named: &Named, terms: &Terms) -> anyhow::Result<()> {
+    let (database, terms) = (named.clone(), terms.clone());
     let start = move || {
-        let (database, transport, options) = (database.clone(), transport.clone(), options.clone());
-        async move { start(&database, transport, options).await.map_err(|error| error.into_boxed_dyn_error()) }
+        let (database, terms) = (database.clone(), terms.clone());
+        async move { start(&database, terms).await.map_err(|error| error.into_boxed_dyn_error()) }
     };
     outboxes.add(&*named.name, start).with_context(|| format!("the database `{}`", named.name))
 }
 
-async fn start(named: &Named, transport: Shared, options: RelayOptions) -> anyhow::Result<Member> {
+async fn start(named: &Named, terms: Terms) -> anyhow::Result<Member> {
     let Named { url, schema, .. } = named;
     let unreadable = "its URL cannot be read; percent-encode what is special in user and password";
     Ok(match url.split_once(':').map(|(system, _)| system) {
@@ -63,7 +72,7 @@ async fn start(named: &Named, transport: Shared, options: RelayOptions) -> anyho
                 Some(schema) => builder.schema(schema.clone()),
                 None => builder,
             };
-            Member(Box::new(relaying(builder, named, transport, options).await?))
+            Member(Box::new(relaying(builder, named, terms).await?))
         }
         Some("mysql" | "mariadb") => {
             let pool = MySqlPoolOptions::new().max_connections(CONNECTIONS).connect_lazy(url).context(unreadable)?;
@@ -72,13 +81,13 @@ async fn start(named: &Named, transport: Shared, options: RelayOptions) -> anyho
                 Some(schema) => builder.schema(schema.clone()),
                 None => builder,
             };
-            Member(Box::new(relaying(builder, named, transport, options).await?))
+            Member(Box::new(relaying(builder, named, terms).await?))
         }
         Some("sqlite") => {
             let given: sqlx::sqlite::SqliteConnectOptions = url.parse().context(unreadable)?;
             let connect = events_sqlx::sqlite::connect_options(given.get_filename()).create_if_missing(false);
             let pool: Pool<sqlx::Sqlite> = SqlitePoolOptions::new().max_connections(CONNECTIONS).connect_lazy_with(connect);
-            Member(Box::new(relaying(Outbox::builder(pool), named, transport, options).await?))
+            Member(Box::new(relaying(Outbox::builder(pool), named, terms).await?))
         }
         _ => bail!("its URL must begin with `postgres:`, `mysql:` or `sqlite:`"),
     })
@@ -89,10 +98,13 @@ async fn start(named: &Named, transport: Shared, options: RelayOptions) -> anyho
 async fn relaying<DB: Backend>(
     builder: events_sqlx::OutboxBuilder<DB>,
     named: &Named,
-    transport: Shared,
-    options: RelayOptions,
+    Terms { transport, options, keys }: Terms,
 ) -> Result<Outbox<DB>, Error> {
     let builder = builder.without_linked_handlers().without_migrations().allow_unrouted().transport(transport).relay(options);
+    let builder = match keys {
+        Some(keys) => builder.encrypt(keys),
+        None => builder,
+    };
     // As its gauges have it.
     builder.name(&*named.name).start().await
 }

@@ -1,6 +1,6 @@
 //! The command line, on a database after a bad day.
 
-use crate::shop::{Ran, SCRIPT, Shop, run, write};
+use crate::shop::{CARD, Ran, SCRIPT, Shop, own, run, write};
 use serde_json::Value;
 
 fn rows(ran: &Ran) -> Vec<Value> {
@@ -135,4 +135,47 @@ fn completions_and_manual_pages_are_there() {
     let pages = std::fs::read_dir(folder.path()).unwrap().count();
     assert!(pages > 15 && folder.path().join("outbox-dead-redrive.1").exists(), "{pages}");
     assert!(run(&["man"]).out.contains("Exit codes"));
+}
+
+#[tokio::test]
+async fn what_is_sensitive_is_never_printed() {
+    let shop = Shop::after_a_bad_day().await;
+    let id = rows(&shop.outbox(&["dead", "list", "--json"]))[0]["id"].as_str().unwrap().to_owned();
+    for arguments in [&["show", &id][..], &["show", &id, "--json"], &["dead", "show", &id], &["dead", "show", &id, "--json"]] {
+        let shown = shop.outbox(arguments);
+        assert!(shown.code == 0 && shown.out.contains("***") && !shown.out.contains(CARD), "{arguments:?}: {}", shown.out);
+    }
+    for arguments in [&["list", "--json"][..], &["dead", "list", "--json"], &["status"], &["audit"]] {
+        assert!(!shop.outbox(arguments).out.contains(CARD), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_program_of_one_s_own_tells_its_events_and_what_has_changed_in_them() {
+    let nothing = run(&["catalog"]);
+    assert!(nothing.code == 1 && nothing.err.contains("events_cli::main()"), "{nothing:?}");
+    let table = own(&["catalog"]);
+    assert!(table.code == 0 && table.out.contains("order.payok") && table.out.contains("issue_ticket"), "{table:?}");
+    let catalog: Value = serde_json::from_str(&own(&["catalog", "--json"]).out).unwrap();
+    assert_eq!((&catalog["events"][0]["topic"], &catalog["events"][0]["sensitive"][0]), (&"order.payok".into(), &"card".into()));
+    let document: Value = serde_json::from_str(&own(&["catalog", "--format", "asyncapi", "--title", "shop"]).out).unwrap();
+    assert_eq!((&document["info"]["title"], document["asyncapi"].as_str().map(|version| &version[..2])), (&"shop".into(), Some("3.")));
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.lock");
+    let lock = path.display().to_string();
+    assert!(own(&["schema", "check", "--lock", &lock]).err.contains("outbox schema lock"));
+    assert_eq!(own(&["schema", "lock", "--lock", &lock]).code, 0);
+    let same = own(&["schema", "check", "--lock", &lock]);
+    assert_eq!((same.code, &*same.out), (0, "nothing has changed\n"));
+    // What the release before had is not there any more.
+    let before = std::fs::read_to_string(&path).unwrap().replace("amount_cents", "amount");
+    std::fs::write(&path, &before).unwrap();
+    let broken = own(&["schema", "check", "--lock", &lock]);
+    assert!(broken.code == 1 && broken.out.contains("order.payok") && broken.out.contains("amount"), "{broken:?}");
+    assert!(rows(&own(&["schema", "check", "--lock", &lock, "--json"])).iter().any(|change| change["severity"] == "breaking"));
+    assert_eq!(own(&["schema", "lock", "--lock", &lock]).code, 1);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), before, "what breaks is not locked");
+    assert_eq!(own(&["schema", "lock", "--lock", &lock, "--force"]).code, 0);
+    assert_eq!(own(&["schema", "check", "--lock", &lock]).code, 0);
 }

@@ -1,7 +1,7 @@
 //! What a stranger must not be able to do.
 
 use crate::dashboard::{Browser, site, token_of};
-use crate::shop::{SCRIPT, Shop, program, run};
+use crate::shop::{CARD, SCRIPT, Shop, program, run};
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use events_cli::dashboard::{Access, Dashboard, router};
@@ -157,11 +157,13 @@ async fn stored_scripts_are_shown_as_text() {
     for path in ["/d/shop", "/d/shop/events", "/d/shop/dead", "/d/shop/keys", &story, &typed, &refused, &format!("/d/{script}")] {
         let answer = browser.get(path).await;
         assert!(!answer.body.contains(SCRIPT), "{path}");
+        assert!(!answer.body.contains(CARD), "{path}");
         let policy = answer.headers["content-security-policy"].to_str().unwrap();
         assert!(policy.contains("script-src 'self'") && policy.contains("default-src 'none'"), "{policy}");
         assert!(answer.headers["x-content-type-options"] == "nosniff" && answer.headers["x-frame-options"] == "DENY");
     }
     let shown = browser.get(&story).await.body;
+    assert!(shown.contains("***"), "what is sensitive is masked: {shown}");
     assert!(
         shown.contains("&#60;script&#62;alert(1)&#60;/script&#62;") || shown.contains("&lt;script&gt;alert(1)"),
         "it is there, as text: {shown}"

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
 
+/// What nobody may see.
+pub(crate) const CARD: &str = "4111111111111111";
 /// What a stored script would do.
 pub(crate) const SCRIPT: &str = "<script>alert(1)</script>";
 
@@ -18,12 +20,14 @@ pub(crate) struct Order {
     pub(crate) id: u64,
     pub(crate) note: String,
     pub(crate) fails: bool,
+    pub(crate) card: String,
 }
 
 /// Declared by hand: the macro would not take such a topic.
 impl DomainEvent for Order {
     const TOPIC: &'static str = "order.<script>alert(1)</script>";
     const LOCAL: bool = true;
+    const SENSITIVE: &'static [&'static str] = &["card"];
 
     fn key(&self) -> Option<String> {
         Some(format!("{SCRIPT}{}", self.id % 10))
@@ -76,7 +80,7 @@ impl Shop {
 /// Publishes thirty orders of ten keys; the first of each key fails.
 pub(crate) async fn spoil<DB: Backend>(outbox: &Outbox<DB>) {
     let publish = async |_: &mut UnitOfWork<DB>| {
-        (0..30).try_for_each(|id| events_core::publish(Order { id, note: SCRIPT.into(), fails: id < 10 }).map(drop))
+        (0..30).try_for_each(|id| events_core::publish(Order { id, note: SCRIPT.into(), fails: id < 10, card: CARD.into() }).map(drop))
     };
     outbox.run(publish).await.unwrap();
     wait_until("ten letters are dead", async || outbox.dead_count().await.unwrap() == 10 && outbox.in_flight() == 0).await;
@@ -102,7 +106,17 @@ pub(crate) fn program() -> Command {
 }
 
 pub(crate) fn run(arguments: &[&str]) -> Ran {
-    let Output { status, stdout, stderr } = program().args(arguments).output().unwrap();
+    ran(program().args(arguments))
+}
+
+/// The same command in a program that has linked events of its own.
+pub(crate) fn own(arguments: &[&str]) -> Ran {
+    let programs = Path::new(env!("CARGO_BIN_EXE_outbox")).parent().unwrap();
+    ran(Command::new(programs.join("examples/own-outbox")).args(arguments))
+}
+
+fn ran(command: &mut Command) -> Ran {
+    let Output { status, stdout, stderr } = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ran { out: text(stdout), err: text(stderr), code: status.code().unwrap_or(-1) }
 }

@@ -1,7 +1,7 @@
 //! What a receiver's answer means.
 
 use super::target::{Target, shown};
-use events_core::DeliveryError;
+use events_core::{DeliveryError, Envelope};
 use reqwest::{Response, StatusCode, header};
 use std::time::Duration;
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
@@ -17,8 +17,14 @@ const EXCERPT: usize = 200;
 /// A receiver that asks for more patience does not get it.
 const LONGEST_PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Whether the event was taken; the error says what the receiver said.
-pub(super) async fn judge(target: &Target, mut response: Response, expected: Option<&str>) -> Result<(), DeliveryError> {
+/// Whether the event was taken; the error says what the receiver said, unless that might quote a sensitive field.
+pub(super) async fn judge(
+    target: &Target,
+    envelope: &Envelope,
+    mut response: Response,
+    expected: Option<&str>,
+) -> Result<(), DeliveryError> {
+    let quoted = |body: Beginning| if envelope.is_sensitive() { String::new() } else { body.excerpt(target) };
     let status = response.status();
     let answered = format!("{target} answered {}", named(status));
     if status.is_success() {
@@ -31,11 +37,11 @@ pub(super) async fn judge(target: &Target, mut response: Response, expected: Opt
         if body.is_whole && body.bytes.trim_ascii() == expected.trim().as_bytes() {
             return Ok(());
         }
-        return Err(format!("{answered}, but not `{expected}`{}", body.excerpt(target)).into());
+        return Err(format!("{answered}, but not `{expected}`{}", quoted(body)).into());
     }
     let retry_after = retry_after(&response);
     let location = location(&response);
-    let said = beginning(&mut response, LONGEST_EXPECTED, GLANCE).await.excerpt(target);
+    let said = quoted(beginning(&mut response, LONGEST_EXPECTED, GLANCE).await);
     if status == StatusCode::GONE {
         return Err(DeliveryError::terminal(format!(
             "{answered}: it wants no more events{said}; take this webhook out, or change its URL"

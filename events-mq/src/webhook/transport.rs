@@ -123,7 +123,7 @@ impl Shared {
 
     async fn deliver(&self, envelope: &Envelope) -> Result<(), DeliveryError> {
         match self.request(envelope)?.send().await {
-            Ok(response) => judge(&self.target, response, self.settings.expected_body.as_deref()).await,
+            Ok(response) => judge(&self.target, envelope, response, self.settings.expected_body.as_deref()).await,
             Err(error) => Err(self.unanswered(envelope, error)),
         }
     }

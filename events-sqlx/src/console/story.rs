@@ -69,7 +69,7 @@ pub(crate) async fn of<DB: Backend>(conn: &mut DB::Connection, event: EventId, t
         Ok(Delivered {
             id: DeliveryId(DB::id(row, 0)?),
             target: text::<DB>(row, 2)?,
-            envelope: envelope::<DB>(row),
+            envelope: envelope::<DB>(row, terms),
             at: DB::time(row, 11)?.unwrap_or(OffsetDateTime::UNIX_EPOCH),
         })
     };

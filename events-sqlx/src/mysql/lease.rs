@@ -88,7 +88,7 @@ async fn lease_by(look: Look, pool: &MySqlPool, request: &LeaseRequest, terms: T
     let values = Values::list("picked", &picked).id("token", request.token.0).int("lease", millis_of(request.lease));
     run::<MySql>(&mut tx, &terms.own.lease_take, &values, terms.now).await?;
     tx.commit().await?;
-    leased::<MySql>(&rows, request).map(Some)
+    leased::<MySql>(&rows, request, terms).map(Some)
 }
 
 /// Locks due deliveries of one target.

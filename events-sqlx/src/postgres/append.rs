@@ -46,8 +46,8 @@ pub(crate) async fn append(
 
 /// What the deliveries of one unit of work have in common.
 fn common(row: &Planned) -> (&str, &str, LeaseToken) {
-    let delivery = row.delivery();
-    (&delivery.envelope.content_type, &delivery.envelope.source, delivery.lease.token)
+    let stored = row.stored();
+    (&stored.content_type, &stored.source, row.delivery().lease.token)
 }
 
 async fn append_keyed(
@@ -62,7 +62,7 @@ async fn append_keyed(
         lines.add(line, 0);
     }
     let places = lines.place(planned);
-    let envelopes = || planned.iter().map(|row| &*row.delivery().envelope);
+    let envelopes = || planned.iter().map(Planned::stored);
     // NULL times anything is NULL: that is how a row waits for its key, or has no delay.
     let visible_in = planned.iter().map(|row| {
         let delay = millis_of(row.delay());
@@ -93,7 +93,7 @@ async fn append_keyed(
 /// What every row has of its own, column by column.
 fn list(planned: &[Planned]) -> sqlx::Result<List> {
     let deliveries = || planned.iter().map(Planned::delivery);
-    let envelopes = || deliveries().map(|delivery| &*delivery.envelope);
+    let envelopes = || planned.iter().map(Planned::stored);
     let headers = envelopes().map(|envelope| serde_json::to_string(&envelope.headers)).collect::<Result<Vec<_>, _>>();
     Ok(List::default()
         .ids("id", deliveries().map(|delivery| delivery.lease.id.0))

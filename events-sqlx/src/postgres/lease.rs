@@ -16,5 +16,5 @@ pub(crate) async fn lease(pool: &PgPool, request: &LeaseRequest, terms: Terms<'_
     let mut tx = Postgres::begin_own(pool).await?;
     let rows = fetch::<Postgres>(&mut tx, &terms.own.lease, &values, terms.now).await?;
     tx.commit().await?;
-    leased::<Postgres>(&rows, request)
+    leased::<Postgres>(&rows, request, terms)
 }

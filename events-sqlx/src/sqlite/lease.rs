@@ -26,7 +26,7 @@ pub(crate) async fn lease(pool: &SqlitePool, request: &LeaseRequest, terms: Term
             .id("token", request.token.0)
             .int("lease", millis_of(request.lease));
         let rows = fetch::<Sqlite>(&mut tx, &terms.own.lease, &values, terms.now).await?;
-        let mut reader = Reader::new(request.token, &target.name);
+        let mut reader = Reader::new(request.token, &target.name, terms.cipher);
         for row in rows {
             match reader.delivery(&row) {
                 Ok(delivery) => leased.deliveries.push(delivery),

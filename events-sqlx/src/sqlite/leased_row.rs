@@ -3,6 +3,7 @@
 //! sqlx copies every column of every row from thread to thread, which costs more than all the rest of a lease. So a row comes in few
 //! columns, and what most rows of a target have in common comes as one text, which is read again only when it differs.
 
+use crate::cipher::Cipher;
 use crate::rows::{failures, headers, interned};
 use crate::sqlite::from_micros;
 use events_core::{Delivery, DeliveryId, Envelope, EventId, Failure, Headers, Lease, LeaseToken, Unreadable};
@@ -14,6 +15,7 @@ use std::{borrow::Cow, sync::Arc};
 pub(crate) struct Reader<'a> {
     token: LeaseToken,
     target: &'a Arc<str>,
+    cipher: &'a Cipher,
     /// The last row's common text, and what it says.
     text: String,
     common: Option<Common>,
@@ -32,8 +34,8 @@ struct Common {
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(token: LeaseToken, target: &'a Arc<str>) -> Self {
-        Self { token, target, text: String::new(), common: None }
+    pub(crate) fn new(token: LeaseToken, target: &'a Arc<str>, cipher: &'a Cipher) -> Self {
+        Self { token, target, cipher, text: String::new(), common: None }
     }
 
     /// The row as a delivery. Unreadable with its id, it can be settled nevertheless; without an id nothing can be said about it.
@@ -62,6 +64,7 @@ impl<'a> Reader<'a> {
             occurred_at: from_micros(row.try_get(3).map_err(unreadable)?),
         };
         let (failed, abandoned, failures) = (common.failed, common.abandoned, common.failures.clone());
+        let envelope = self.cipher.open(envelope)?;
         Ok(Delivery { lease, target: Arc::clone(self.target), envelope: Arc::new(envelope), failed, abandoned, failures })
     }
 

@@ -25,6 +25,8 @@ pub mod endings;
 pub mod leads;
 pub mod console;
 pub mod publish_only;
+pub mod sensitive;
+pub mod encryption;
 
 use std::{future::Future, time::Duration};
 

@@ -1,8 +1,8 @@
 //! What a receiver's answer means.
 
 use super::receiver::{Answer, Receiver, answers, says};
-use super::{SECRET, builder, send_one};
-use events_core::{DeliveryErrorKind::*, test_kit::wait_until};
+use super::{SECRET, builder, event, send_one};
+use events_core::{DeliveryErrorKind::*, Envelope, SENSITIVE_HEADER, Transport, test_kit::wait_until};
 use events_mq::webhook::Verifier;
 use std::time::Duration;
 
@@ -24,6 +24,26 @@ async fn two_hundred_and_its_kin_are_success_410_is_the_end_and_all_else_is_trie
     let error = send_one(&builder(&receiver.url()).build().unwrap()).await.unwrap_err();
     assert_eq!(error.kind(), Terminal);
     assert!(error.report().contains("410 Gone") && error.report().contains("\"go away\""), "{error}");
+}
+
+// Invariant 23.
+#[tokio::test]
+async fn an_answer_about_an_event_with_sensitive_fields_is_not_quoted() {
+    let sensitive = || {
+        let mut envelope = Envelope::clone(&event(1));
+        envelope.headers.insert(SENSITIVE_HEADER.to_owned(), r#"["card"]"#.to_owned());
+        std::sync::Arc::new(envelope)
+    };
+    for (status, kind) in [(200, Retryable(None)), (302, Retryable(None)), (410, Terminal), (422, Retryable(None))] {
+        let receiver = Receiver::start(move |_| says(status, "no such card: 4111")).await;
+        let webhook = builder(&receiver.url()).expect_body("success").build().unwrap();
+        let error = webhook.send(&[sensitive()]).await.remove(0).unwrap_err();
+        assert_eq!(error.kind(), kind);
+        let said = error.report();
+        assert!(said.contains(&status.to_string()) && !said.contains("4111"), "{said}");
+        let quoted = send_one(&webhook).await.unwrap_err().report();
+        assert!(quoted.contains("4111"), "of other events it is: {quoted}");
+    }
 }
 
 #[tokio::test]

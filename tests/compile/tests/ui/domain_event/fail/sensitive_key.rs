@@ -1,0 +1,11 @@
+use events_core::domain_event;
+use serde::{Deserialize, Serialize};
+
+#[domain_event(topic = "card.charged", key = card)]
+#[derive(Serialize, Deserialize)]
+struct CardCharged {
+    #[event(sensitive)]
+    card: String,
+}
+
+fn main() {}
