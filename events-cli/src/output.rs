@@ -67,7 +67,7 @@ impl Table {
     }
 
     pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows.push(cells.iter().map(|cell| plain(cell)).collect());
+        self.rows.push(cells.into_iter().map(|cell| plain(&cell)).collect());
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -107,8 +107,9 @@ impl Table {
         std::iter::once(head).chain(self.rows.iter().map(|row| write(row.iter().map(String::as_str).collect()))).collect()
     }
 
-    pub(crate) fn print(&self) -> io::Result<()> {
-        self.lines().into_iter().try_for_each(line)
+    /// Prints the rows, or says that there are none.
+    pub(crate) fn print_or(&self, none: &str) -> io::Result<()> {
+        if self.is_empty() { line(none) } else { self.lines().into_iter().try_for_each(line) }
     }
 }
 
@@ -132,7 +133,7 @@ pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -121,7 +121,7 @@ pub(crate) struct Health(Arc<dyn Fn() -> Vec<String> + Send + Sync>);
 
 impl Health {
     /// A relay is ready when each of its outboxes runs, and the scanner of each has looked lately or stands by.
-    pub(crate) fn of_relay(outboxes: Outboxes, options: RelayOptions) -> Self {
+    pub(crate) fn of_relay(outboxes: Outboxes, options: &RelayOptions) -> Self {
         let late = options.poll * 10 + options.call_timeout * 2;
         Self(Arc::new(move || {
             let problems = outboxes.status().into_iter().filter_map(|outbox| {

@@ -25,7 +25,7 @@ pub(crate) async fn run(databases: &[Database], limit: u32, global: &Global) -> 
         for entry in entries {
             table.row([moment(entry.at), entry.actor, entry.action, short(&entry.detail, 100)]);
         }
-        if table.is_empty() { output::line("nobody has done anything yet")? } else { table.print()? }
+        table.print_or("nobody has done anything yet")?;
     }
     Ok(Exit::Ok)
 }

@@ -49,7 +49,7 @@ fn tables(catalog: &Catalog) -> anyhow::Result<()> {
             event.type_name.to_owned(),
         ]);
     }
-    events.print()?;
+    events.print_or("")?;
     output::line("")?;
     let mut handlers = Table::new(&["handler", "topic", "versions", "when", "group", "attempts", "a second call"]);
     for handler in &catalog.handlers {
@@ -64,11 +64,7 @@ fn tables(catalog: &Catalog) -> anyhow::Result<()> {
             handler.repetition.to_owned(),
         ]);
     }
-    if handlers.is_empty() {
-        output::line("no handler is linked into this program")?
-    } else {
-        handlers.print()?
-    }
+    handlers.print_or("no handler is linked into this program")?;
     Ok(())
 }
 

@@ -64,11 +64,7 @@ fn table(rows: impl Iterator<Item = Row>) -> anyhow::Result<()> {
             short(row.last_error(), 60),
         ]);
     }
-    if table.is_empty() {
-        output::line("no dead letter is meant")?
-    } else {
-        table.print()?
-    }
+    table.print_or("no dead letter is meant")?;
     Ok(())
 }
 

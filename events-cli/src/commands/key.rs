@@ -36,7 +36,7 @@ async fn list(databases: &[Database], limit: u32, global: &Global) -> anyhow::Re
         for line in blocked {
             table.row([line.key, line.target, moment(line.since), grouped(line.letters), grouped(line.waiting)]);
         }
-        if table.is_empty() { output::line("no key is blocked")? } else { table.print()? }
+        table.print_or("no key is blocked")?;
     }
     Ok(Exit::Ok)
 }

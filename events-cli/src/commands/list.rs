@@ -46,11 +46,7 @@ pub(crate) async fn run(
                     short(row.last_error(), 60),
                 ]);
             }
-            if table.is_empty() {
-                output::line("nothing waits that is meant")?
-            } else {
-                table.print()?
-            }
+            table.print_or("nothing waits that is meant")?;
             if let Some(next) = found.next {
                 output::line(format!("\nthere may be more: add `--after {next}`"))?;
             }

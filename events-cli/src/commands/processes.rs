@@ -31,7 +31,7 @@ pub(crate) async fn run(databases: &[Database], global: &Global) -> anyhow::Resu
                 if report.publish_only { "only publishes".into() } else { report.targets.join(", ") },
             ]);
         }
-        if table.is_empty() { output::line("no process was seen within the last hour")? } else { table.print()? }
+        table.print_or("no process was seen within the last hour")?;
     }
     Ok(Exit::Ok)
 }

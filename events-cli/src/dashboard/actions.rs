@@ -91,8 +91,8 @@ impl Wish {
 }
 
 /// Nobody acts on a dashboard that is only for looking.
-fn refuse_if_read_only(visit: &Visit) -> Result<(), Response> {
-    if visit.read_only { Err(Problem::new(StatusCode::FORBIDDEN, visit.texts.read_only).shown(visit)) } else { Ok(()) }
+fn refuse_if_read_only(visit: &Visit) -> Result<(), Problem> {
+    if visit.read_only { Err(Problem::new(StatusCode::FORBIDDEN, visit.texts.read_only)) } else { Ok(()) }
 }
 
 /// Says what would be done.
@@ -100,15 +100,11 @@ pub(super) async fn confirm(State(dashboard): State<Shared>, visit: Visit, Path(
     let answer = async {
         refuse_if_read_only(&visit)?;
         let database = shown(&dashboard, &name, &visit)?;
-        let look = async {
-            let wish = Wish::of(&form, &visit)?;
-            let many = wish.many(&database.console).await?;
-            if many == 0 {
-                return Err(bad(visit.texts.none_selected));
-            }
-            Ok((wish, many))
-        };
-        let (wish, many) = look.await.map_err(|problem: Problem| problem.shown(&visit))?;
+        let wish = Wish::of(&form, &visit)?;
+        let many = wish.many(&database.console).await?;
+        if many == 0 {
+            return Err(bad(visit.texts.none_selected));
+        }
         let t = visit.texts;
         let (text, button) = match wish.request {
             Request::Discard => (t.confirm_discard, t.discard),
@@ -121,7 +117,7 @@ pub(super) async fn confirm(State(dashboard): State<Shared>, visit: Visit, Path(
         let fields = form.0.iter().filter(|(name, _)| name != "csrf").cloned().collect();
         Ok(show(&ConfirmPage { frame, text: with(text, grouped(many)), button, bad: wish.request != Request::Redrive, fields, back }))
     };
-    answer.await.unwrap_or_else(|refused: Response| refused)
+    answer.await.unwrap_or_else(|problem: Problem| problem.shown(&visit))
 }
 
 /// Does it.
@@ -135,17 +131,13 @@ pub(super) async fn act(
     let answer = async {
         refuse_if_read_only(&visit)?;
         let database = shown(&dashboard, &name, &visit)?;
-        let look = async {
-            let wish = Wish::of(&form, &visit)?;
-            let done = wish.done(&database.console, &actor).await?;
-            Ok((wish, done))
-        };
-        let (wish, done) = look.await.map_err(|problem: Problem| problem.shown(&visit))?;
+        let wish = Wish::of(&form, &visit)?;
+        let done = wish.done(&database.console, &actor).await?;
         database.samples.forget();
         let to = format!("{}/d/{}/{}?did={}&many={done}", dashboard.base, escaped(&name), wish.back, wish.request.as_str());
         Ok((StatusCode::SEE_OTHER, [(LOCATION, to)]).into_response())
     };
-    answer.await.unwrap_or_else(|refused: Response| refused)
+    answer.await.unwrap_or_else(|problem: Problem| problem.shown(&visit))
 }
 
 /// Remembers a language or a colour, and goes back to where it was chosen.

@@ -32,11 +32,7 @@ pub(super) async fn list(
 ) -> Response {
     let answer = async {
         let database = shown(&dashboard, &name, &visit)?;
-        let look = async {
-            let (filter, after) = (search.filter()?, search.cursor()?);
-            Ok(database.console.dead(&filter, Order::NewestFirst, after).await?)
-        };
-        let page = look.await.map_err(|problem: Problem| problem.shown(&visit))?;
+        let page = database.console.dead(&search.filter()?, Order::NewestFirst, search.cursor()?).await?;
         Ok(show(&DeadPage {
             frame: Frame::new(visit.clone(), visit.texts.dead_letters).within(&dashboard, &name, "dead"),
             rows: page.rows.iter().map(|letter| EventRow::of(&Row::dead(letter), &visit)).collect(),
@@ -46,7 +42,7 @@ pub(super) async fn list(
             search,
         }))
     };
-    answer.await.unwrap_or_else(|refused: Response| refused)
+    answer.await.unwrap_or_else(|problem: Problem| problem.shown(&visit))
 }
 
 /// What was just done, in our own words: the address may have been written by anybody.

@@ -67,11 +67,7 @@ pub(super) async fn list(
 ) -> Response {
     let answer = async {
         let database = shown(&dashboard, &name, &visit)?;
-        let look = async {
-            let (filter, after) = (search.filter()?, search.cursor()?);
-            Ok(database.console.waiting(&filter, after).await?)
-        };
-        let page = look.await.map_err(|problem: Problem| problem.shown(&visit))?;
+        let page = database.console.waiting(&search.filter()?, search.cursor()?).await?;
         Ok(show(&EventsPage {
             frame: Frame::new(visit.clone(), visit.texts.events).within(&dashboard, &name, "events"),
             rows: page.rows.iter().map(|row| EventRow::of(&Row::waiting(row), &visit)).collect(),
@@ -80,5 +76,5 @@ pub(super) async fn list(
             search,
         }))
     };
-    answer.await.unwrap_or_else(|refused: Response| refused)
+    answer.await.unwrap_or_else(|problem: Problem| problem.shown(&visit))
 }

@@ -69,8 +69,8 @@ struct TargetRow {
 }
 
 /// The database of an address.
-pub(super) fn shown<'a>(dashboard: &'a Inner, name: &str, visit: &Visit) -> Result<&'a Shown, Response> {
-    dashboard.databases.get(name).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, visit.texts.not_found).shown(visit))
+pub(super) fn shown<'a>(dashboard: &'a Inner, name: &str, visit: &Visit) -> Result<&'a Shown, Problem> {
+    dashboard.databases.get(name).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, visit.texts.not_found))
 }
 
 /// All databases; the only one at once.
@@ -93,15 +93,11 @@ pub(super) async fn databases(State(dashboard): State<Shared>, visit: Visit) -> 
     show(&DatabasesPage { frame, rows })
 }
 
-async fn of(dashboard: &Shared, name: &str, visit: &Visit) -> Result<Response, Response> {
+async fn of(dashboard: &Shared, name: &str, visit: &Visit) -> Result<Response, Problem> {
     let database = shown(dashboard, name, visit)?;
-    let look = async {
-        let overview = database.samples.overview(&database.console).await?;
-        let processes = database.console.processes().await?;
-        let blocked = database.console.blocked(100).await?.len();
-        Ok::<_, events_core::Error>((overview, processes, blocked))
-    };
-    let (overview, processes, blocked) = look.await.map_err(|error| Problem::from(error).shown(visit))?;
+    let overview = database.samples.overview(&database.console).await?;
+    let processes = database.console.processes().await?;
+    let blocked = database.console.blocked(100).await?.len();
     let t = visit.texts;
     let frame = Frame::new(visit.clone(), t.overview).within(dashboard, name, "overview");
     let path = frame.path().to_owned();
@@ -139,7 +135,7 @@ async fn of(dashboard: &Shared, name: &str, visit: &Visit) -> Result<Response, R
 
 /// One database.
 pub(super) async fn one(State(dashboard): State<Shared>, visit: Visit, Path(name): Path<String>) -> Response {
-    of(&dashboard, &name, &visit).await.unwrap_or_else(|refused| refused)
+    of(&dashboard, &name, &visit).await.unwrap_or_else(|problem| problem.shown(&visit))
 }
 
 fn rows(overview: &Overview) -> Vec<TargetRow> {

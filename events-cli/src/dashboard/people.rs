@@ -72,7 +72,7 @@ pub(super) async fn keys(
 ) -> Response {
     let answer = async {
         let database = shown(&dashboard, &name, &visit)?;
-        let blocked = database.console.blocked(KEYS).await.map_err(|error| Problem::from(error).shown(&visit))?;
+        let blocked = database.console.blocked(KEYS).await?;
         let rows = blocked.into_iter().map(|line| KeyRow {
             key: line.key,
             target: line.target,
@@ -83,21 +83,20 @@ pub(super) async fn keys(
         let frame = Frame::new(visit.clone(), visit.texts.keys).within(&dashboard, &name, "keys");
         Ok(show(&KeysPage { frame, rows: rows.collect(), done: done(visit.texts, &search) }))
     };
-    answer.await.unwrap_or_else(|refused: Response| refused)
+    answer.await.unwrap_or_else(|problem: Problem| problem.shown(&visit))
 }
 
 pub(super) async fn processes(State(dashboard): State<Shared>, visit: Visit, Path(name): Path<String>) -> Response {
     let answer = async {
         let database = shown(&dashboard, &name, &visit)?;
-        let look = async { Ok((database.console.processes().await?, database.console.leads().await?)) };
-        let (processes, leads) = look.await.map_err(|error: events_core::Error| Problem::from(error).shown(&visit))?;
+        let (processes, leads) = (database.console.processes().await?, database.console.leads().await?);
         let t = visit.texts;
         let leads = leads.into_iter().map(|lead| (lead.name, lead.owner, lead.expires_in.map_or_else(|| t.expired.to_owned(), span)));
         let frame = Frame::new(visit.clone(), t.processes).within(&dashboard, &name, "processes");
         let processes = processes.iter().map(|process| row(process, &visit)).collect();
         Ok(show(&ProcessesPage { frame, processes, leads: leads.collect() }))
     };
-    answer.await.unwrap_or_else(|refused: Response| refused)
+    answer.await.unwrap_or_else(|problem: Problem| problem.shown(&visit))
 }
 
 fn row(process: &Process, visit: &Visit) -> ProcessRow {
@@ -141,11 +140,11 @@ pub(super) async fn audit(
 ) -> Response {
     let answer = async {
         let database = shown(&dashboard, &name, &visit)?;
-        let entries = database.console.audit(before, ENTRIES).await.map_err(|error| Problem::from(error).shown(&visit))?;
+        let entries = database.console.audit(before, ENTRIES).await?;
         let next = entries.last().filter(|_| entries.len() == ENTRIES as usize).map(|entry| format!("before={}", entry.id));
         let rows = entries.into_iter().map(|entry| [moment(entry.at), entry.actor, entry.action, entry.detail]).collect();
         let frame = Frame::new(visit.clone(), visit.texts.audit).within(&dashboard, &name, "audit");
         Ok(show(&AuditPage { frame, rows, next }))
     };
-    answer.await.unwrap_or_else(|refused: Response| refused)
+    answer.await.unwrap_or_else(|problem: Problem| problem.shown(&visit))
 }

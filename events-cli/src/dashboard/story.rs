@@ -57,10 +57,10 @@ pub(super) async fn find(State(dashboard): State<Shared>, visit: Visit, Path(nam
 pub(super) async fn one(State(dashboard): State<Shared>, visit: Visit, Path((name, id)): Path<(String, String)>) -> Response {
     let answer = async {
         let database = shown(&dashboard, &name, &visit)?;
-        let id: EventId = id.parse().map_err(|_| Problem::new(StatusCode::NOT_FOUND, visit.texts.not_found).shown(&visit))?;
+        let id: EventId = id.parse().map_err(|_| Problem::new(StatusCode::NOT_FOUND, visit.texts.not_found))?;
         // The id of a delivery is that of its event with a number in the last ten bits.
         let event = EventId(id.deliveries().0.0);
-        let story = database.console.story(event).await.map_err(|error| Problem::from(error).shown(&visit))?;
+        let story = database.console.story(event).await?;
         let t = visit.texts;
         let mut facts = Vec::new();
         let (mut headers, mut payload) = (Vec::new(), None);
@@ -86,7 +86,7 @@ pub(super) async fn one(State(dashboard): State<Shared>, visit: Visit, Path((nam
         };
         Ok(show_as(status, &page))
     };
-    answer.await.unwrap_or_else(|refused: Response| refused)
+    answer.await.unwrap_or_else(|problem: Problem| problem.shown(&visit))
 }
 
 fn told(row: &Row, visit: &Visit) -> Told {

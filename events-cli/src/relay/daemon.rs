@@ -35,7 +35,7 @@ pub(crate) async fn run(global: &Global, args: &args::Relay) -> anyhow::Result<E
         sampled.add(Database::connect(named).await?);
     }
     if let (Some(address), Some(metrics)) = (args.listen, metrics) {
-        let health = Health::of_relay(outboxes.clone(), terms.options.clone());
+        let health = Health::of_relay(outboxes.clone(), &terms.options);
         let bound = telemetry::serve(address, metrics, sampled.clone(), health).await?;
         output::line(format!("metrics and health at http://{bound}"))?;
     }

@@ -56,7 +56,7 @@ pub(crate) fn add(outboxes: &Outboxes, named: &Named, terms: &Terms) -> anyhow::
     let (database, terms) = (named.clone(), terms.clone());
     let start = move || {
         let (database, terms) = (database.clone(), terms.clone());
-        async move { start(&database, terms).await.map_err(|error| error.into_boxed_dyn_error()) }
+        async move { start(&database, terms).await.map_err(anyhow::Error::into_boxed_dyn_error) }
     };
     outboxes.add(&*named.name, start).with_context(|| format!("the database `{}`", named.name))
 }

@@ -42,6 +42,11 @@ async fn each_page_is_quick_however_long_the_table_is() {
     let console = Console::connect(&postgres.url(), None).await.unwrap();
     let id = console.waiting(&Filter::all().limit(1), None).await.unwrap().rows[0].id;
     let letter = console.dead(&Filter::all().limit(1), Order::NewestFirst, None).await.unwrap().rows[0].id;
+    // The overview's page shows what was seen within the last five seconds; this is what it costs to see it.
+    let begun = Instant::now();
+    console.overview(10_000).await.unwrap();
+    let overview = begun.elapsed();
+    println!("a look for the overview: {:.1} ms", overview.as_secs_f64() * 1_000.0);
     let mut browser = Browser::at(router(Dashboard::new(Access::Trusted).database("shop", console)));
     let pages = [
         "/d/shop".to_owned(),
@@ -62,17 +67,19 @@ async fn each_page_is_quick_however_long_the_table_is() {
         "/d/shop/processes".to_owned(),
         "/d/shop/audit".to_owned(),
     ];
-    let mut slow = Vec::new();
+    let mut slow: Vec<String> = (overview > LIMIT).then(|| format!("a look: {overview:?}")).into_iter().collect();
     for page in &pages {
-        // The best of some: the machine has other things to do.
-        let mut best = Duration::MAX;
+        // The best of some counts: the machine has other things to do. The first is told beside it.
+        let (mut best, mut first) = (Duration::MAX, None);
         for _ in 0..4 {
             let begun = Instant::now();
             let answer = browser.get(page).await;
             best = best.min(begun.elapsed());
+            first.get_or_insert(begun.elapsed());
             assert!(answer.status.is_success() || answer.status.as_u16() == 404, "{page}: {}", answer.body);
         }
-        println!("{:>6.1} ms  {page}", best.as_secs_f64() * 1_000.0);
+        let millis = |took: Duration| took.as_secs_f64() * 1_000.0;
+        println!("{:>6.1} ms, the first time {:>6.1} ms  {page}", millis(best), millis(first.unwrap_or_default()));
         if best > LIMIT {
             slow.push(format!("{page}: {best:?}"));
         }
