@@ -1,7 +1,7 @@
 #![doc = include_str!("lib.md")]
 #![cfg_attr(
     not(any(feature = "mysql", feature = "postgres", feature = "sqlite")),
-    allow(dead_code, unused_imports, unused_macros, reason = "without a database there is nobody to use it")
+    allow(dead_code, unused_imports, unused_macros, unused_variables, reason = "without a database there is nobody to use it")
 )]
 
 // The modules stand in the order in which an event flows through them.
