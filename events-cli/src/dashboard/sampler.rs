@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 const EVERY: Duration = Duration::from_secs(5);
 /// How many looks are remembered: an hour.
 const KEPT: usize = 720;
-/// To how many deliveries of each target and state it counts.
-pub(super) const COUNT_TO: u32 = 10_000;
+/// To how many deliveries of each target and state it counts: fewer where there are many targets, so that a look reads about as much.
+const COUNT: std::ops::RangeInclusive<u32> = 10_000..=100_000;
+const COUNT_ALL: usize = 100_000;
 /// How long a look may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -56,7 +57,9 @@ impl Samples {
     }
 
     async fn look(&self, console: &Console) -> Result<Overview, events_core::Error> {
-        let overview = console.overview(COUNT_TO).await?;
+        let targets = self.taken().looks.back().map_or(usize::MAX, |look| look.targets.len());
+        let share = u32::try_from(COUNT_ALL / targets.max(1)).unwrap_or(u32::MAX);
+        let overview = console.overview(share.clamp(*COUNT.start(), *COUNT.end())).await?;
         let of = |backlog: &events_sqlx::Backlog| {
             let many = backlog.due + backlog.leased + backlog.later + backlog.key;
             (backlog.target.clone(), (many, backlog.due_for.unwrap_or_default().as_secs_f64()))
