@@ -161,7 +161,7 @@ macro_rules! for_all_statements {
             adopt, adopt_blocking, adopt_dead, adopt_keyed, adopt_keys, archived, audit, audit_insert, behind, blocked, blocking, cancel,
             cancellable, cancellable_locked, check_in, check_out, clock, count_dead, count_waiting, dead, dead_by_target, dead_delete,
             dead_lines, dead_of_event, dead_pass, depth, first, free_heads, identity, inbox_insert, indexes, lead, lead_first, leads,
-            lines_after, lock_lines, lost, lower_lines, meta_exists, orphans, page_dead, page_dead_newest, page_of_key, page_of_target,
+            lines_after, lock_lines, lost, lower_lines, meta_exists, oldest_of_key, orphans, page_dead, page_dead_newest, page_of_key, page_of_target,
             page_waiting, processes, purge_archive, purge_inbox, purge_lines, purge_processes, purge_transactions, raise_lines,
             recount_lines, redrive_copy, remember, renew, resign, schema_version, set_schema_version, settle_archive, settle_dead,
             settle_delete, settings, settle_hand_back, settle_retry, size, status, status_of_key, stuck, targets, tx_ask, tx_claim, tx_give_up,

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::databases::Database;
 use crate::exit::Exit;
 use crate::output::{self, Table};
-use crate::relay::broker;
+use crate::relay::broker::{self, Away};
 use events_sqlx::{Finding, Level};
 use serde_json::json;
 use std::time::Duration;
@@ -32,7 +32,7 @@ pub(crate) async fn run(databases: &[Database], given: &Broker, global: &Global)
     }
     let config = Config::read(global.config.as_deref())?;
     if let Some(plan) = broker::plan(given, config.broker.as_ref())? {
-        let finding = match tokio::time::timeout(PATIENCE, broker::connect(&plan)).await {
+        let finding = match tokio::time::timeout(PATIENCE, broker::connect(&plan, Away::IsAnError)).await {
             Ok(Ok(_)) => Finding::new("broker", Level::Ok, format!("{} answers", plan.shown())),
             Ok(Err(error)) => Finding::new("broker", Level::Critical, format!("{}: {}", plan.shown(), output::sentence(&error))),
             Err(_) => Finding::new("broker", Level::Critical, format!("{} does not answer within {} s", plan.shown(), PATIENCE.as_secs())),

@@ -43,19 +43,28 @@ pub(crate) fn plan(given: &args::Broker, file: Option<&config::Broker>) -> anyho
     }))
 }
 
+/// What it means that the broker is away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Away {
+    /// It is connected to when it comes back.
+    IsWaitedFor,
+    /// Whoever asks wants to know. (A webhook's receiver is only reached by an event.)
+    IsAnError,
+}
+
 /// One line per broker: the schemes of its URLs, its cargo feature, and how to get its transport.
 macro_rules! brokers {
-    ($($($scheme:literal)|+, $feature:tt: |$plan:ident| $connect:block)+) => {
-        /// Connects; a broker that is away now is connected to when it comes back.
+    ($($($scheme:literal)|+, $feature:tt: |$plan:ident, $away:ident| $connect:block)+) => {
+        /// Connects.
         ///
         /// # Errors
-        /// The URL is of no broker that this program was built with, or can never work.
-        pub(crate) async fn connect(plan: &Plan) -> anyhow::Result<Shared> {
+        /// The URL is of no broker that this program was built with, or can never work; or the broker is away and that matters now.
+        pub(crate) async fn connect(plan: &Plan, away: Away) -> anyhow::Result<Shared> {
             match plan.url.split_once("://").map_or("", |(scheme, _)| scheme) {
                 $(
                     #[cfg(feature = $feature)]
                     $($scheme)|+ => {
-                        let $plan = plan;
+                        let ($plan, $away) = (plan, away);
                         Ok(Shared(Arc::new($connect)))
                     }
                     #[cfg(not(feature = $feature))]
@@ -76,23 +85,34 @@ macro_rules! options {
     }};
 }
 
+macro_rules! connected {
+    ($builder:expr, $away:ident) => {{
+        let builder = $builder;
+        match $away {
+            Away::IsAnError => builder.connect().await?,
+            Away::IsWaitedFor => builder.connect_in_background().await?,
+        }
+    }};
+}
+
 brokers! {
-    "nats" | "tls", "nats": |plan| {
-        options!(events_mq::nats::Nats::builder(&plan.url), plan, name name, destination stream).connect_in_background().await?
+    "nats" | "tls", "nats": |plan, away| {
+        connected!(options!(events_mq::nats::Nats::builder(&plan.url), plan, name name, destination stream), away)
     }
-    "amqp" | "amqps", "rabbitmq": |plan| {
-        options!(events_mq::rabbitmq::RabbitMq::builder(&plan.url), plan, name name, destination exchange).connect_in_background().await?
+    "amqp" | "amqps", "rabbitmq": |plan, away| {
+        connected!(options!(events_mq::rabbitmq::RabbitMq::builder(&plan.url), plan, name name, destination exchange), away)
     }
-    "kafka" | "kafkas", "kafka": |plan| {
-        options!(events_mq::kafka::Kafka::builder(&plan.url), plan, name name, destination prefix).connect_in_background().await?
+    "kafka" | "kafkas", "kafka": |plan, away| {
+        connected!(options!(events_mq::kafka::Kafka::builder(&plan.url), plan, name name, destination prefix), away)
     }
-    "redis" | "rediss", "redis": |plan| {
-        options!(events_mq::redis::RedisStreams::builder(&plan.url), plan, name name, destination stream).connect_in_background().await?
+    "redis" | "rediss", "redis": |plan, away| {
+        connected!(options!(events_mq::redis::RedisStreams::builder(&plan.url), plan, name name, destination stream), away)
     }
-    "rocketmq", "rocketmq": |plan| {
-        options!(events_mq::rocketmq::RocketMq::builder(&plan.url), plan, name name, destination topic).connect_in_background().await?
+    "rocketmq", "rocketmq": |plan, away| {
+        connected!(options!(events_mq::rocketmq::RocketMq::builder(&plan.url), plan, name name, destination topic), away)
     }
-    "https" | "http", "webhook": |plan| {
+    "https" | "http", "webhook": |plan, away| {
+        let _ = away;
         let builder = options!(events_mq::webhook::Webhook::builder(&plan.url), plan, name name);
         let secret = plan.secret.clone().context("a webhook needs its secret: set OUTBOX_WEBHOOK_SECRET, or name a variable with `secret_env`")?;
         let builder = builder.secret(secret);
@@ -119,7 +139,7 @@ mod tests {
     #[tokio::test]
     async fn an_unknown_broker_is_refused_with_those_that_are_known() {
         for url in ["carrier-pigeon://li:s3cret@a", "s3cret"] {
-            let said = connect(&of(url)).await.map(|_| ()).unwrap_err().to_string();
+            let said = connect(&of(url), Away::IsWaitedFor).await.map(|_| ()).unwrap_err().to_string();
             assert!(said.contains("`nats://`") && !said.contains("s3cret"), "{said}");
         }
     }

@@ -1,5 +1,6 @@
 //! Runs until it is told to end: SIGTERM and Ctrl-C drain, SIGHUP reads the list of databases anew.
 
+use super::broker::Away;
 use super::members::Terms;
 use super::{broker, members};
 use crate::args::{self, Global, duration};
@@ -26,7 +27,7 @@ pub(crate) async fn run(global: &Global, args: &args::Relay) -> anyhow::Result<E
     let keys = config.payload_keys()?;
     // Before anything is connected, so that a signal in between is not lost.
     let (mut hangup, mut terminate) = (signal(SignalKind::hangup())?, signal(SignalKind::terminate())?);
-    let transport = broker::connect(&plan).await.with_context(|| format!("the broker {}", plan.shown()))?;
+    let transport = broker::connect(&plan, Away::IsWaitedFor).await.with_context(|| format!("the broker {}", plan.shown()))?;
     let terms = Terms { transport, options, keys };
     let outboxes = Outboxes::new();
     let sampled = Sampled::default();

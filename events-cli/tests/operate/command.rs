@@ -79,6 +79,10 @@ async fn the_doctor_s_exit_code_is_for_monitors() {
     assert!(sick.code == 2 && sick.out.contains("CRITICAL  blocked keys"), "{sick:?}");
     let away = run(&["--database-url", "postgres://nobody@127.0.0.1:1/nothing", "doctor"]);
     assert!(away.code == 3 && away.out.contains("CRITICAL"), "{away:?}");
+    let nobody = shop.outbox(&["doctor", "--to", "nats://127.0.0.1:1"]);
+    assert!(nobody.code == 3 && nobody.out.contains("CRITICAL  broker"), "{nobody:?}");
+    let there = shop.outbox(&["doctor", "--to", "redis://127.0.0.1:6379"]);
+    assert!(there.out.contains("redis://127.0.0.1:6379 answers"), "{there:?}");
     let broker = shop.outbox(&["doctor", "--to", "carrier-pigeon://li:s3cret@loft"]);
     assert!(broker.code == 3 && broker.out.contains("`nats://`") && !broker.out.contains("s3cret"), "{broker:?}");
 }
@@ -178,4 +182,16 @@ fn a_program_of_one_s_own_tells_its_events_and_what_has_changed_in_them() {
     assert_eq!(std::fs::read_to_string(&path).unwrap(), before, "what breaks is not locked");
     assert_eq!(own(&["schema", "lock", "--lock", &lock, "--force"]).code, 0);
     assert_eq!(own(&["schema", "check", "--lock", &lock]).code, 0);
+}
+
+#[tokio::test]
+async fn the_configuration_of_the_manifest_is_one() {
+    let shop = Shop::after_a_bad_day().await;
+    let manifest = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/kubernetes/relay.yaml")).unwrap();
+    let lines = manifest.lines().skip_while(|line| line.trim() != "outbox.toml: |").skip(1).take_while(|line| !line.starts_with("---"));
+    let config = lines.map(str::trim).collect::<Vec<_>>().join("\n");
+    assert!(config.contains("[broker]"), "{config}");
+    let config = write(shop.0.path(), "manifest.toml", &config);
+    let ran = shop.outbox(&["--config", &config, "status"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
 }

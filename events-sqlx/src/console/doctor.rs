@@ -81,6 +81,7 @@ pub(crate) async fn examine<DB: Backend>(conn: &mut DB::Connection, schema: &Sch
     let processes = people::processes::<DB>(conn, terms).await?;
     let overview = overview::look::<DB>(conn, MOST, schema, terms).await?;
     findings.extend(backlogs(&overview, &processes));
+    findings.push(oldest_of_key::<DB>(conn, terms).await?);
     findings.push(stuck::<DB>(conn, terms).await?);
     findings.push(leads(&people::leads::<DB>(conn, terms).await?, &processes));
     findings.push(loops(&processes));
@@ -154,6 +155,27 @@ fn backlogs(overview: &overview::Overview, processes: &[people::Process]) -> Vec
         Finding::new("dead letters", Level::Warning, format!("{}; `outbox dead list` shows why", named.join(", ")))
     });
     findings
+}
+
+/// The key that has waited longest: what fails at its head holds back everything behind it.
+async fn oldest_of_key<DB: Backend>(conn: &mut DB::Connection, terms: TermsOf<'_, DB>) -> sqlx::Result<Finding> {
+    let rows = fetch::<DB>(conn, &terms.sql.oldest_of_key, &Values::default().int("most", i64::from(MOST)), terms.now).await?;
+    let Some(row) = rows.first() else { return Ok(Finding::new("oldest key", Level::Ok, "nothing with a key waits")) };
+    let published = DB::id(row, 3)?.as_u128() >> 80;
+    let now = u128::try_from(pages::now::<DB>(conn, terms).await? / 1_000).unwrap_or(0);
+    let age = Duration::from_millis(u64::try_from(now.saturating_sub(published)).unwrap_or(0));
+    let failed = DB::int(row, 2)?.unwrap_or(0);
+    let text = format!(
+        "`{}` on its way to `{}`, published {} s ago, {failed} failed attempts",
+        text::<DB>(row, 0)?,
+        text::<DB>(row, 1)?,
+        age.as_secs()
+    );
+    Ok(if age > VERY_LATE && failed > 0 {
+        Finding::new("oldest key", Level::Warning, format!("{text}; what is behind it waits: `outbox list --key KEY` shows why"))
+    } else {
+        Finding::new("oldest key", Level::Ok, text)
+    })
 }
 
 async fn stuck<DB: Backend>(conn: &mut DB::Connection, terms: TermsOf<'_, DB>) -> sqlx::Result<Finding> {

@@ -233,7 +233,7 @@ pub async fn the_doctor_finds_what_is_wrong<H: Harness>() {
         let findings = console.doctor().await.unwrap();
         findings.iter().find(|finding| finding.check == check).unwrap_or_else(|| panic!("{check}: {findings:?}")).level
     };
-    for check in ["schema", "indexes", "orphans", "lateness", "dead letters", "lost leases", "blocked keys", "processes"] {
+    for check in ["schema", "indexes", "orphans", "lateness", "dead letters", "lost leases", "blocked keys", "processes", "oldest key"] {
         assert_eq!(level(check).await, Level::Ok, "{check}");
     }
     assert_eq!(level("clock").await, Level::Warning, "the test's clock is that of another year");

@@ -1,0 +1,4 @@
+-- The oldest delivery that has a key, among the oldest :most deliveries: its key, target and failed attempts.
+SELECT CONVERT(`key` USING utf8mb4), CONVERT(target USING utf8mb4), attempt, id
+FROM (SELECT id, `key`, target, attempt FROM {schema}outbox ORDER BY id LIMIT :most) AS oldest
+WHERE `key` IS NOT NULL ORDER BY id LIMIT 1
