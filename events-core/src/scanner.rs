@@ -102,7 +102,8 @@ impl Engine {
             tracing::warn!(
                 key,
                 deliveries,
-                "payloads are encrypted with a key that this process does not have; they wait for a process that has it: give it to                  `PayloadKeys`, with `.and_old(..)` if it is not the current one"
+                "payloads are encrypted with a key that this process does not have; they wait for a process that has it: give it to \
+                 `PayloadKeys`, with `.and_old(..)` if it is not the current one"
             );
         }
         self.accept(flights);
