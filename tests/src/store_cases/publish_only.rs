@@ -14,7 +14,7 @@ pub async fn a_process_that_only_publishes_leaves_its_deliveries_to_others<H: Ha
     Scene::<H>::publish(&publisher, 0..10).await;
     assert_eq!(Scene::<H>::in_state(&publisher, WaitingState::Due).await, 10, "they are not leased");
     assert_eq!((publisher.in_flight(), publisher.stats().overflowed), (0, 0));
-    assert_eq!(publisher.health().iter().map(|health| health.name).collect::<Vec<_>>(), ["announcer"]);
+    assert_eq!(publisher.health().iter().map(|health| health.name).collect::<Vec<_>>(), ["announcer", "reporter"]);
 
     // It scans nothing: another process finds everything.
     let worker = scene.process().await.handler::<note>().start().await.unwrap();

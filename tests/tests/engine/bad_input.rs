@@ -97,7 +97,7 @@ async fn tables_of_a_newer_release() {
         let error = process.handler::<note>().start().await.unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the outbox tables have schema version 99, but this release knows 3; upgrade events-sqlx before you start this process"
+            "the outbox tables have schema version 99, but this release knows 4; upgrade events-sqlx before you start this process"
         );
     }
     let error = events_sqlx::migrate(&scene.harness.connect().await).await.unwrap_err();
@@ -111,7 +111,7 @@ async fn missing_tables_without_migrations() {
     let error = scene.process().await.without_migrations().handler::<note>().start().await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the outbox tables have schema version 0, but this release needs 3; run `events_sqlx::migrate` first, or leave out \
+        "the outbox tables have schema version 0, but this release needs 4; run `events_sqlx::migrate` first, or leave out \
          `.without_migrations()`"
     );
     assert_eq!(scene.count("sqlite_schema WHERE name LIKE 'outbox%'").await, 0, "nothing was made");
