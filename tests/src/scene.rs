@@ -157,13 +157,23 @@ impl<H: Harness> Scene<H> {
 
     /// Waits until everything in memory is settled; for processes that are idle.
     pub async fn settle(outbox: &Outbox<H::Db>) {
+        Self::settle_until(outbox, "everything in memory is settled", async || outbox.in_flight() == 0).await;
+    }
+
+    /// Waits until nothing is left in the table. The settlement of a row that cannot be read has no room in memory that could be waited for.
+    pub async fn settle_all(outbox: &Outbox<H::Db>) {
+        Self::settle_until(outbox, "all rows are settled", async || outbox.waiting().await.unwrap() == 0).await;
+    }
+
+    /// Settles until something holds. A settlement that was cut short would forget its batch, so it runs beside the question.
+    async fn settle_until(outbox: &Outbox<H::Db>, what: &str, holds: impl AsyncFnMut() -> bool) {
         let relay = outbox.relay().clone();
         let settler = tokio::spawn(async move {
             loop {
                 relay.settle().await;
             }
         });
-        wait_until("everything in memory is settled", async || outbox.in_flight() == 0).await;
+        wait_until(what, holds).await;
         settler.abort();
         // An aborted task may still be running; nothing may settle behind the test's back.
         let _ = settler.await;

@@ -54,7 +54,7 @@ pub async fn a_broker_that_dies_amid_a_batch_loses_nothing_that_it_confirmed<B: 
         async move { transport.send(&batch).await }
     });
     // Amid the batch: some of it was stored.
-    receive_all(&mut watching, B::BATCH / 20).await;
+    receive_all(&mut watching, B::BATCH / 100).await;
     broker.kill();
     let killed = Instant::now();
     let results = sending.await.unwrap();

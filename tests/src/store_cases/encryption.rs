@@ -134,12 +134,7 @@ pub async fn a_payload_that_was_put_into_another_row_goes_to_the_dead_letters<H:
     let last = "(SELECT payload FROM (SELECT payload FROM outbox ORDER BY id DESC LIMIT 1) AS last)";
     scene.execute(format!("UPDATE outbox SET payload = {last}")).await;
     assert_eq!(outbox.relay().scan().await.unwrap(), 2);
-    // The settlement of what cannot be read has no room in memory that could be waited for.
-    events_core::test_kit::wait_until("all rows are settled", async || {
-        tokio::time::timeout(Duration::from_millis(20), outbox.relay().settle()).await.ok();
-        outbox.waiting().await.unwrap() == 0
-    })
-    .await;
+    Scene::<H>::settle_all(&outbox).await;
     assert_eq!(part.done.all(), [Charged::of(2)], "in its own row it is read");
     let letter = outbox.dead_letters().list(&Filter::all()).await.unwrap().remove(0);
     assert_eq!(&*letter.reason, "undecodable");
