@@ -55,6 +55,8 @@ pub trait BrokerHarness: Sized + Send + Sync + 'static {
 
     /// Starts it.
     fn start() -> impl Future<Output = Self> + Send;
+    /// Waits for whatever [`kill`](Self::kill) would have to wait for, so that it is quick when the moment has come.
+    fn until_it_can_be_killed(&self) {}
     /// Kills it with SIGKILL.
     fn kill(&self);
     /// Starts it again, with what it had stored.

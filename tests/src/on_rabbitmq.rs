@@ -52,6 +52,10 @@ impl BrokerHarness for OnRabbitMq {
     async fn start() -> Self {
         Self(RabbitMqServer::start_with(&format!("max_message_size = {LARGEST}")))
     }
+    fn until_it_can_be_killed(&self) {
+        self.0.until_written_down();
+    }
+
     fn kill(&self) {
         self.0.kill();
     }

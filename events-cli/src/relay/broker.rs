@@ -1,4 +1,8 @@
 //! Which broker, and the way to it.
+#![cfg_attr(
+    not(any(feature = "kafka", feature = "nats", feature = "rabbitmq", feature = "redis", feature = "rocketmq", feature = "webhook")),
+    allow(dead_code, unused_imports, unused_macros, unused_variables, reason = "without a broker there is nobody to relay to")
+)]
 
 use super::shared::Shared;
 use crate::args;
@@ -85,6 +89,7 @@ macro_rules! options {
     }};
 }
 
+#[allow(unused_macros, reason = "a webhook is not connected to")]
 macro_rules! connected {
     ($builder:expr, $away:ident) => {{
         let builder = $builder;

@@ -48,6 +48,7 @@ pub async fn a_broker_that_dies_amid_a_batch_loses_nothing_that_it_confirmed<B: 
     // Connections are made, code is loaded, and the watcher is in its place: there may be little time to see that the batch has begun.
     send(&*transport, &events(10)).await;
     receive_all(&mut watching, 10).await;
+    broker.until_it_can_be_killed();
     let batch = events(B::BATCH);
     let sending = tokio::spawn({
         let (transport, batch) = (Arc::clone(&transport), batch.clone());
@@ -105,7 +106,8 @@ pub async fn a_subscription_goes_on_after_its_broker_was_restarted<B: BrokerHarn
     assert!(nothing.await.is_err(), "a subscription does not end");
     broker.start_again();
     wait_until("the broker is back", async || transport.send(&[event(100, None)]).await[0].is_ok()).await;
-    let deadline = Instant::now() + SOON;
+    // RocketMQ tells its name servers every 30 s what it has.
+    let deadline = Instant::now() + SOON * 2;
     while !missing.is_empty() {
         let received = tokio::time::timeout_at(deadline.into(), subscription.next()).await;
         let Ok(Some(received)) = received else { panic!("{missing:?} did not come again") };

@@ -117,12 +117,17 @@ impl RabbitMqServer {
     /// # Panics
     /// It does not write them down within ten seconds.
     pub fn kill(&self) {
+        self.until_written_down();
+        self.process.kill();
+    }
+
+    /// Waits until it remembers all its quorum queues.
+    pub fn until_written_down(&self) {
         let deadline = Instant::now() + Duration::from_secs(10);
         while let Some(queue) = self.not_written_down() {
             assert!(Instant::now() < deadline, "it has not written down that it has {queue}");
             std::thread::sleep(Duration::from_millis(5));
         }
-        self.process.kill();
     }
 
     /// A quorum queue that it would forget if it were killed.

@@ -115,8 +115,8 @@ async fn missing_tables_without_migrations() {
          `.without_migrations()`"
     );
     assert_eq!(scene.count("sqlite_schema WHERE name LIKE 'outbox%'").await, 0, "nothing was made");
-    assert_eq!(events_sqlx::migrate(&scene.harness.connect().await).await.unwrap(), 3);
-    assert_eq!(events_sqlx::migrate(&scene.harness.connect().await).await.unwrap(), 3, "twice is no harm");
+    assert_eq!(events_sqlx::migrate(&scene.harness.connect().await).await.unwrap(), 4);
+    assert_eq!(events_sqlx::migrate(&scene.harness.connect().await).await.unwrap(), 4, "twice is no harm");
     scene.process().await.without_migrations().handler::<note>().start().await.unwrap();
 }
 
