@@ -7,7 +7,7 @@
 use super::shared::Shared;
 use crate::args;
 use crate::config::{self, secret};
-use anyhow::{Context, bail};
+use anyhow::bail;
 use std::{env, sync::Arc};
 
 /// A broker that somebody named.
@@ -119,7 +119,7 @@ brokers! {
     "https" | "http", "webhook": |plan, away| {
         let _ = away;
         let builder = options!(events_mq::webhook::Webhook::builder(&plan.url), plan, name name);
-        let secret = plan.secret.clone().context("a webhook needs its secret: set OUTBOX_WEBHOOK_SECRET, or name a variable with `secret_env`")?;
+        let secret = plan.secret.clone().ok_or_else(|| anyhow::anyhow!("a webhook needs its secret: set OUTBOX_WEBHOOK_SECRET, or name a variable with `secret_env`"))?;
         let builder = builder.secret(secret);
         // Whoever writes http:// into the daemon's own configuration means it.
         let builder = if plan.url.starts_with("http://") { builder.allow_http().allow_private_addresses() } else { builder };
