@@ -94,7 +94,8 @@ macro_rules! connected {
     ($builder:expr, $away:ident) => {{
         let builder = $builder;
         match $away {
-            Away::IsAnError => builder.connect().await?,
+            // Whoever only asks makes nothing.
+            Away::IsAnError => builder.topology(events_mq::Topology::Check).connect().await?,
             Away::IsWaitedFor => builder.connect_in_background().await?,
         }
     }};
