@@ -81,12 +81,15 @@ async fn the_doctor_s_exit_code_is_for_monitors() {
     assert!(away.code == 3 && away.out.contains("CRITICAL"), "{away:?}");
     let nobody = shop.outbox(&["doctor", "--to", "nats://127.0.0.1:1"]);
     assert!(nobody.code == 3 && nobody.out.contains("CRITICAL  broker"), "{nobody:?}");
-    let (redis, stream) = ("redis://127.0.0.1:6379", format!("doctor-{}", uuid::Uuid::new_v4()));
-    let missing = shop.outbox(&["doctor", "--to", redis, "--destination", &stream]);
-    assert!(missing.code == 3 && missing.out.contains(&stream), "who only asks makes nothing: {missing:?}");
-    events_mq::redis::RedisStreams::builder(redis).stream(&stream).connect().await.unwrap();
-    let there = shop.outbox(&["doctor", "--to", redis, "--destination", &stream]);
-    assert!(there.code == 2 && there.out.contains(&format!("{redis} answers")), "{there:?}");
+    let server = events_tests::servers::NatsServer::start();
+    let nats = format!("nats://127.0.0.1:{}", server.port());
+    for _ in 0..2 {
+        let missing = shop.outbox(&["doctor", "--to", &nats, "--destination", "ORDERS"]);
+        assert!(missing.code == 3 && missing.out.contains("`ORDERS`"), "who only asks makes nothing: {missing:?}");
+    }
+    events_mq::nats::Nats::builder(&nats).stream("ORDERS").connect().await.unwrap();
+    let there = shop.outbox(&["doctor", "--to", &nats, "--destination", "ORDERS"]);
+    assert!(there.code == 2 && there.out.contains(&format!("{nats} answers")), "{there:?}");
     let broker = shop.outbox(&["doctor", "--to", "carrier-pigeon://li:s3cret@loft"]);
     assert!(broker.code == 3 && broker.out.contains("`nats://`") && !broker.out.contains("s3cret"), "{broker:?}");
 }
