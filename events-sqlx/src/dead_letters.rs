@@ -17,7 +17,7 @@ pub struct DeadLetter {
     pub target: String,
     /// The event; `Err` says why the row cannot be read.
     pub envelope: Result<Envelope, String>,
-    /// Why: `exhausted`, `terminal`, `undecodable` or `abandoned`.
+    /// Why: `exhausted`, `terminal`, `undecodable`, `abandoned` or `interrupted`.
     pub reason: String,
     /// How many attempts there were.
     pub attempts: u32,

@@ -23,7 +23,9 @@ pub(crate) fn trusting<DB: Database>(options: PoolOptions<DB>) -> PoolOptions<DB
 /// The cure that does not depend on the server's own error codes; starts with `; `.
 pub(crate) fn cure(error: &sqlx::Error) -> &'static str {
     match error {
-        sqlx::Error::PoolTimedOut => "; all connections of the pool are in use: raise `max_connections`",
+        sqlx::Error::PoolTimedOut => {
+            "; the pool had no connection in time: all are in use (raise `max_connections`), or the server cannot be reached (check that it runs)"
+        }
         sqlx::Error::Tls(_) => {
             "; the connection asks for TLS: the server has to offer it, and this program to be built with the feature `tls-rustls`"
         }

@@ -91,9 +91,8 @@ pub(crate) async fn look<DB: Backend>(
     let bounded = || Values::default().int("most", most);
     let mut backlogs: BTreeMap<String, Backlog> = BTreeMap::new();
     for row in &fetch::<DB>(conn, &sql.behind, &bounded(), terms.now).await? {
-        let (target, pending, lines) = (text::<DB>(row, 0)?, number(row, 1)?, number(row, 2)?);
-        let _ = lines;
-        backlogs.entry(target.clone()).or_insert_with(|| Backlog { target, ..Backlog::default() }).key = pending;
+        let (target, behind) = (text::<DB>(row, 0)?, number(row, 1)?);
+        backlogs.entry(target.clone()).or_insert_with(|| Backlog { target, ..Backlog::default() }).key = behind;
     }
     let targets = fetch::<DB>(conn, &sql.targets, &Values::default(), terms.now).await?;
     for target in &targets.iter().map(|row| text::<DB>(row, 0)).collect::<sqlx::Result<Vec<_>>>()? {
